@@ -317,6 +317,17 @@ impl Remote {
         }
     }
 
+    /// Makes a symbolic link that leads to `text`.
+    ///
+    /// # Errors
+    /// [`Code::Unsupported`] from a ferry server, whose homes have none; [`Code::Exists`] if something is there.
+    pub async fn make_link(&self, path: RemotePath, text: Vec<u8>) -> Result<(), ClientError> {
+        match self {
+            Self::Ferry(_) => Err(Refusal::new(Code::Unsupported, "a ferry server makes no symbolic links").into()),
+            Self::Sftp(remote) => remote.make_link(&path, text).await,
+        }
+    }
+
     /// Returns the digest of a file in hexadecimal. A ferry server computes it; from an SFTP server the file is read.
     pub async fn hash(&self, path: RemotePath, algorithm: Algorithm) -> Result<String, ClientError> {
         match self {

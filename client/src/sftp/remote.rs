@@ -190,6 +190,18 @@ impl SftpRemote {
         self.calls.set(self.calls.wire(path), attributes).await
     }
 
+    /// Makes a symbolic link that leads to `text`.
+    ///
+    /// # Errors
+    /// [`Code::Exists`] if something is there, or the server's refusal.
+    pub async fn make_link(&self, path: &RemotePath, text: Vec<u8>) -> Result<(), ClientError> {
+        let path = self.calls.wire(path);
+        if self.calls.look_if_there(path.clone()).await?.is_some() {
+            return Err(exists(&path));
+        }
+        self.calls.make_link(text.into(), path).await
+    }
+
     /// Returns the digest of a file in hexadecimal, by reading the file.
     pub async fn hash(&self, path: &RemotePath, algorithm: Algorithm) -> Result<String, ClientError> {
         let mut blocks = self.read_blocks(path, None).await?;

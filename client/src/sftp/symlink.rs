@@ -62,7 +62,7 @@ impl Calls {
         self.one_path(Request::ReadLink { path: path.clone() }, &path).await
     }
 
-    async fn make_link(&self, text: Bytes, path: Bytes) -> Result<(), ClientError> {
+    pub(super) async fn make_link(&self, text: Bytes, path: Bytes) -> Result<(), ClientError> {
         self.do_it(Request::Symlink { target: text, link: path.clone() }, &path).await
     }
 }

@@ -109,6 +109,7 @@ pub(crate) enum Action {
     CopyAs,
     FolderSizes,
     Permissions,
+    MakeLink,
     ChangeRule,
     ChangeLinks,
     Replace,

@@ -64,6 +64,8 @@ pub(crate) enum Effect {
     Rename(Ticket, Vec<(Place, Place)>),
     /// Copy within a server.
     CopyThere(Ticket, Vec<(Place, Place)>),
+    /// Make a symbolic link that leads to these bytes.
+    MakeLink(Ticket, Place, Vec<u8>),
     /// Set the permissions of entries below a folder, and of everything below those if so.
     SetMode(Ticket, Place, Vec<RemotePath>, Change, bool),
     /// Remove entries below a folder; folders with everything below them.

@@ -134,6 +134,11 @@ impl Effects {
             }
             Effect::Preview(ticket, asked) => self.preview(ticket, *asked),
             Effect::Digest(ticket, place) => self.ask(ticket, place, local::digest, remote::digest),
+            Effect::MakeLink(ticket, place, text) => {
+                let there = text.clone();
+                let local = move |path, _, reply| local::make_link(path, &text, &reply);
+                self.ask(ticket, place, local, move |ask, path| remote::make_link(ask, path, there));
+            }
             Effect::SetMode(ticket, place, paths, change, below) => {
                 let (there, its) = (paths.clone(), change.clone());
                 let local = move |path, stop, reply| local::set_modes(path, &paths, (&change, below), &stop, &reply);

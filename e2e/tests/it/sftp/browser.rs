@@ -1,6 +1,6 @@
 //! SSH servers in the browser.
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process::Command};
 
 use ferry_e2e::{
     MIB, PASSWORD, compare, material,
@@ -34,6 +34,38 @@ fn a_tree_is_copied_from_an_ssh_server_in_one_pane_to_a_ferry_server_in_the_othe
             && compare::bytes_below(&copy) == compare::bytes_below(&tree)
     });
     same(&tree, &copy);
+}
+
+#[test]
+fn links_and_permissions_are_set_on_an_ssh_server() {
+    let Some(far) = Far::new() else { return };
+    let file = far.folder.join("original");
+    fs::create_dir(far.folder.join("tree")).unwrap();
+    for file in [&file, &far.folder.join("tree/inside")] {
+        fs::write(file, "content").unwrap();
+        fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    let mut screen: Screen =
+        Setup::new(&far.client).word(far.url("")).word("--accept-new").word("--identity").word(far.sshd.key()).start();
+    screen.wait("original");
+    // The tree is the first entry, the file the second.
+    screen.keys("tab j s");
+    screen.wait("Symbolic link in");
+    screen.type_text("alias");
+    screen.keys("enter");
+    screen.wait("alias@");
+    assert_eq!(fs::read_link(far.folder.join("alias")).unwrap(), Path::new("original"));
+    assert_eq!(fs::read(far.folder.join("alias")).unwrap(), b"content");
+    screen.keys("ctrl-a M");
+    screen.wait("Permissions of 3 entries");
+    screen.keys("ctrl-u");
+    screen.type_text("644");
+    screen.keys("tab ctrl-u");
+    screen.type_text("yes");
+    screen.keys("enter");
+    screen.wait("permissions of 3 entries set");
+    let mode = |name: &str| fs::metadata(far.folder.join(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!(["original", "tree/inside"].map(mode), [0o644, 0o644]);
 }
 
 #[test]

@@ -7,6 +7,8 @@ use ferry_client::site::Abilities;
 pub(crate) enum Need {
     /// The site reports a quota.
     Quota,
+    /// The site has symbolic links.
+    Links,
 }
 
 impl Need {
@@ -14,6 +16,7 @@ impl Need {
     pub(crate) fn is_met(self, abilities: &Abilities) -> bool {
         match self {
             Self::Quota => abilities.quota,
+            Self::Links => abilities.links,
         }
     }
 
@@ -21,6 +24,7 @@ impl Need {
     pub(crate) fn lacking(self) -> &'static str {
         match self {
             Self::Quota => "quota",
+            Self::Links => "symbolic links",
         }
     }
 }

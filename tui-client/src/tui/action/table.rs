@@ -68,6 +68,8 @@ const FILES: &[Row] = &[
         .mc(&["f2", "shift-f6", "r"])
         .vim(&["f2", "c w"]),
     row(Permissions, "permissions", PANES, &["M"], "set permissions, of a folder also for everything below"),
+    row(MakeLink, "make-link", PANES, &["s"], "make a symbolic link to it: in the other pane, or beside it")
+        .needs(Need::Links),
     row(FolderSizes, "folder-sizes", PANES, &["S"], "show the size of the folder under the cursor, or of those marked"),
     row(Details, "details", PANES, &["i"], "everything known about it, with its digest"),
     row(CopyPath, "copy-path", PANES, &["y p"], "give its path to the clipboard of the terminal"),

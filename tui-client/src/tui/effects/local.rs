@@ -5,7 +5,7 @@ mod modes;
 mod read;
 mod walk;
 
-pub(super) use change::{make_folder, remove, remove_copy, rename, write};
+pub(super) use change::{make_folder, make_link, remove, remove_copy, rename, write};
 pub(super) use modes::set_modes;
 pub(super) use read::{digest, free, item, list, read};
 pub(super) use walk::{count, search};

@@ -219,6 +219,12 @@ pub(super) async fn make_folder(ask: Ask, path: RemotePath) -> Done {
     Ok(())
 }
 
+pub(super) async fn make_link(ask: Ask, path: RemotePath, text: Vec<u8>) -> Done {
+    ask.remote.make_link(path, text).await?;
+    ask.reply.send(Answer::Done).await;
+    Ok(())
+}
+
 /// Makes the folder of a target, where it is missing. Returns whether it was made, so that the call is to be made again.
 ///
 /// # Errors

@@ -48,6 +48,7 @@ pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
         Action::Preview => preview::toggle(state),
         Action::Edit => edit::begin(state, out),
         Action::Details => details::open(state, out),
+        Action::MakeLink => name::link(state),
         Action::Permissions => permissions::ask(state),
         Action::FolderSizes => permissions::ask_sizes(state, out),
         Action::CopyPath | Action::CopyAddress => clipboard::copy(state, action, out),

@@ -70,6 +70,7 @@ fn submit(state: &mut State, form: &mut Form, out: &mut Out) -> Result<(), Strin
         }
         Purpose::Mark(side, marks) => mark::matching(state, side, marks, needed(form, "pattern")?),
         Purpose::Search(side) => search::begin(state, side, form, out),
+        Purpose::Link(folder) => name::make_link(state, &folder, form, out),
         Purpose::Permissions(side) => permissions::set(state, side, form, out),
         Purpose::As => copy::change_name(state, needed(form, "name")?),
         Purpose::Target => copy::change_target(state, needed(form, "folder")?),

@@ -2,7 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use ferry_shared::name::Name;
+use ferry_client::SitePath;
+use ferry_shared::{name::Name, path::RemotePath};
 
 use super::{Out, read};
 use crate::tui::{
@@ -43,6 +44,70 @@ pub(super) fn make_folder(state: &mut State, side: Side, name: &str, out: &mut O
     let ticket = state.tickets.next();
     state.tasks.push((ticket, Task::MakeFolder(place.clone())));
     out.push(Effect::MakeFolder(ticket, place));
+    Ok(())
+}
+
+/// Asks for a symbolic link to the entry under the cursor: in the folder of the other pane, if that is at the same site.
+pub(super) fn link(state: &mut State) {
+    if !may_change(state) {
+        return;
+    }
+    let Some(name) = state.pane().current().map(|item| item.entry.name.clone()) else {
+        state.warn("there is nothing under the cursor to link to");
+        return;
+    };
+    let (here, there) = (state.pane().place.clone(), state.other().place.clone());
+    let beside = !here.is_beside(&there) || here == there || state.other().vacant;
+    let folder = if beside { here.clone() } else { there };
+    let leads =
+        if beside { Some(name.as_bytes().to_vec()) } else { here.join(&name).map(|place| text_of(&place, &folder)) };
+    let Some((name, leads)) =
+        String::from_utf8(name.as_bytes().to_vec()).ok().zip(leads.and_then(|text| String::from_utf8(text).ok()))
+    else {
+        state.warn("its name is no text and cannot be typed");
+        return;
+    };
+    let title = format!("Symbolic link in {}", folder.display(&state.home));
+    let form = Form::new(Purpose::Link(folder), title)
+        .note("what does not begin with / is looked for from the link's folder")
+        .text("name", if beside { String::new() } else { name })
+        .text("leads to", leads);
+    state.dialogs.push(Dialog::Form(Box::new(form)));
+}
+
+/// The text of a link in `folder` that leads to a place at the same site: the absolute path on this computer, and a
+/// relative one on a server, whose paths may begin at a home.
+fn text_of(place: &Place, folder: &Place) -> Vec<u8> {
+    match (&place.path, &folder.path) {
+        (SitePath::Remote(path), SitePath::Remote(folder)) => {
+            let names = |path: &RemotePath| -> Vec<Vec<u8>> {
+                path.as_bytes()
+                    .split(|byte| *byte == b'/')
+                    .filter(|name| !name.is_empty())
+                    .map(<[u8]>::to_vec)
+                    .collect()
+            };
+            let (to, from) = (names(path), names(folder));
+            let common = to.iter().zip(&from).take_while(|(a, b)| a == b).count();
+            let up = from[common..].iter().map(|_| b"..".to_vec());
+            up.chain(to[common..].iter().cloned()).collect::<Vec<_>>().join(&b'/')
+        }
+        _ => place.path.local().map(|path| path.as_os_str().as_encoded_bytes().to_vec()).unwrap_or_default(),
+    }
+}
+
+/// Makes a symbolic link.
+///
+/// # Errors
+/// A field is empty, or the name is not valid.
+pub(super) fn make_link(state: &mut State, folder: &Place, form: &Form, out: &mut Out) -> Result<(), String> {
+    let name = Name::try_from(form.get("name")).map_err(|error| error.to_string())?;
+    let text = form.given("leads to").ok_or("where the link leads to is missing")?;
+    let place = folder.join(&name).ok_or("the path would be too long there")?;
+    let ticket = state.tickets.next();
+    // The cursor goes to the link, as to a new name.
+    state.tasks.push((ticket, Task::Rename(folder.clone(), Some(name))));
+    out.push(Effect::MakeLink(ticket, place, text.as_bytes().to_vec()));
     Ok(())
 }
 
@@ -221,6 +286,19 @@ mod tests {
 
     fn step(from: &str, to: &str) -> (String, String) {
         (from.to_owned(), to.to_owned())
+    }
+
+    #[test]
+    fn a_link_on_a_server_is_relative() {
+        let place = |path: &str| {
+            let target = ferry_client::connect::Target::sftp("al", "h", 22);
+            Place::remote(target, RemotePath::from_typed(path.as_bytes()).unwrap())
+        };
+        for (to, folder, text) in
+            [("a/b/c", "a/d", "../b/c"), ("c", "", "c"), ("c", "a/b", "../../c"), ("a/b", "a", "b")]
+        {
+            assert_eq!(text_of(&place(to), &place(folder)), text.as_bytes());
+        }
     }
 
     #[test]

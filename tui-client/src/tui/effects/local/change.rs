@@ -24,6 +24,24 @@ pub(in crate::tui::effects) fn make_folder(path: PathBuf, _stop: CancellationTok
     }
 }
 
+/// Makes a symbolic link that leads to `text`.
+pub(in crate::tui::effects) fn make_link(path: PathBuf, text: &[u8], reply: &Reply) {
+    match link(text, &path) {
+        Ok(()) => reply.post(Answer::Done),
+        Err(error) => reply.post_error(&path, error),
+    }
+}
+
+#[cfg(unix)]
+fn link(text: &[u8], path: &Path) -> io::Result<()> {
+    std::os::unix::fs::symlink(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(text), path)
+}
+
+#[cfg(not(unix))]
+fn link(_: &[u8], _: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// Writes a text to a file that does not exist yet.
 pub(in crate::tui::effects) fn write(place: &Place, text: &str, reply: &Reply) {
     let Some(path) = place.path.local() else { return };

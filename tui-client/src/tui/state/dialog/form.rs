@@ -64,6 +64,8 @@ pub(crate) enum Purpose {
     Target,
     /// Choose another name for the entry of the copy plan below.
     As,
+    /// Make a symbolic link in this folder.
+    Link(Place),
     /// Set the permissions of the chosen entries.
     Permissions(Side),
     /// Set the speed limit.

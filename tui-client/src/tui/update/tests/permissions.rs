@@ -1,10 +1,10 @@
-//! Permissions and the sizes of folders.
+//! Permissions, symbolic links and the sizes of folders.
 
 use crate::tui::{
     effect::{CountFor, Effect},
     event::{Answer, Event},
     fixture::Fixture,
-    state::{listing::Amount, permissions::Change, problem::Problem, ticket::Ticket},
+    state::{listing::Amount, permissions::Change, place::Place, problem::Problem, side::Side, ticket::Ticket},
 };
 
 /// The counts that were asked for: their tickets and what is counted.
@@ -91,4 +91,26 @@ fn a_size_is_given_up_when_its_folder_is_left() {
     let effects = fixture.take();
     assert!(effects.contains(&Effect::Drop(first)), "{effects:?}");
     assert!(fixture.state.tasks.is_empty());
+}
+
+#[test]
+fn a_link_is_made_beside_its_target_or_in_the_other_pane_of_the_same_site() {
+    let mut fixture = Fixture::connected();
+    fixture.keys("j j j s").type_text("raw").keys("enter");
+    let here = fixture.state.pane().place.clone();
+    let made = |fixture: &mut Fixture| {
+        fixture.take().into_iter().find_map(|effect| match effect {
+            Effect::MakeLink(_, place, text) => Some((place, String::from_utf8(text).unwrap())),
+            _ => None,
+        })
+    };
+    let link = here.typed("raw", &fixture.state.home).unwrap();
+    assert_eq!(made(&mut fixture), Some((link, "holiday.raw".to_owned())));
+    fixture.state.panes[Side::Right].place = Place::local("/srv");
+    fixture.keys("s enter");
+    assert_eq!(made(&mut fixture), Some((Place::local("/srv/holiday.raw"), "/home/al/data/holiday.raw".to_owned())));
+    // A ferry server has no links.
+    let mut fixture = Fixture::connected();
+    fixture.keys("tab j s");
+    assert!(fixture.text().contains("symbolic links") && fixture.state.dialogs.is_empty(), "{}", fixture.text());
 }
