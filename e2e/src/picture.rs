@@ -48,10 +48,12 @@ pub fn whole(screen: &Screen, title: &str, body: &str) -> String {
     let (lines, columns) = screen.size();
     let (width, height) =
         (columns.get() * CELL.0 + 2 * MARGIN, lines.get().saturating_mul(CELL.1).saturating_add(2 * MARGIN));
+    // A theme with a background of its own has it around the screen, too.
+    let paper = screen.cell(0, 0).map_or(BACKGROUND.to_owned(), |corner| colour(corner.bgcolor(), BACKGROUND));
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" \
          height=\"{height}\" role=\"img\" font-family=\"monospace\" font-size=\"13\" xml:space=\"preserve\">\n\
-         <title>{}</title>\n<rect width=\"{width}\" height=\"{height}\" rx=\"6\" fill=\"{BACKGROUND}\"/>\n{body}</svg>\n",
+         <title>{}</title>\n<rect width=\"{width}\" height=\"{height}\" rx=\"6\" fill=\"{paper}\"/>\n{body}</svg>\n",
         escaped(title)
     )
 }
@@ -101,12 +103,21 @@ fn draw_boxes(out: &mut String, (x, y): (u16, u16), text: &str, ink: &str) -> St
             (up, centre, y),
             (down, centre, y + CELL.1),
         ];
-        for (_, x, y) in ends.into_iter().filter(|(drawn, ..)| *drawn) {
-            let _ = write!(path, "M{centre} {middle}L{x} {y}");
+        let drawn: Vec<_> = ends.into_iter().filter(|(drawn, ..)| *drawn).collect();
+        match drawn[..] {
+            // The corner of a frame is round.
+            [(_, x, _), (_, _, y)] if left != right => {
+                let _ = write!(path, "M{x} {middle}Q{centre} {middle} {centre} {y}");
+            }
+            _ => {
+                for (_, x, y) in drawn {
+                    let _ = write!(path, "M{centre} {middle}L{x} {y}");
+                }
+            }
         }
     }
     if !path.is_empty() {
-        let _ = writeln!(out, "<path d=\"{path}\" stroke=\"{ink}\"/>");
+        let _ = writeln!(out, "<path d=\"{path}\" stroke=\"{ink}\" fill=\"none\"/>");
     }
     rest
 }

@@ -85,8 +85,9 @@ pub(super) fn line(
     if let Some(style) = over {
         paint.fill(area, style);
     }
-    // A cursor with a colour of its own has it in the whole line; else each text keeps its colour.
-    let pick = |style: Style| over.map_or(style, |over| style.patch(over));
+    // A cursor with a colour of its own has it in the whole line; else each text keeps its colour. Dim text would be hard
+    // to read on it.
+    let pick = |style: Style| over.map_or(style, |over| style.patch(over).not_dim());
     if here {
         paint.text(area.x, area.y, 1, signs.cursor, pick(side_style(paint, side)));
     }

@@ -26,8 +26,9 @@ const BYTES: usize = 256 << 10;
 const LINES: usize = 500;
 /// Bytes of a line that are shown; longer ones make expressions slow.
 const LINE_BYTES: usize = 1 << 10;
-/// How long a text is highlighted; its other lines are plain.
-const TIME: Duration = Duration::from_millis(400);
+/// How long a text is highlighted; its other lines are plain. The first line of a grammar takes by far the longest,
+/// because its expressions are compiled.
+const TIME: Duration = Duration::from_secs(2);
 /// Columns of a tab.
 const TAB: usize = 4;
 
