@@ -313,6 +313,23 @@ impl Screen {
         self.send(text.as_bytes());
     }
 
+    /// Waits for `text`, and clicks with the left button where it begins, on the last line that shows it.
+    ///
+    /// # Panics
+    /// If the screen does not show it.
+    pub fn click(&mut self, text: &str) {
+        self.wait(text);
+        let screen = self.snapshot();
+        let (lines, columns) = screen.size();
+        let (lines, columns) = (lines.get(), columns.get());
+        let at = (0..lines).rev().find_map(|line| {
+            let from = |column| screen.contents_between(line, column, line, columns);
+            (0..columns).find(|column| from(*column).starts_with(text)).map(|column| (column + 1, line + 1))
+        });
+        let (x, y) = at.unwrap_or_else(|| panic!("no {text:?} to click on:\n{}", self.text()));
+        self.type_text(&format!("\x1b[<0;{x};{y}M\x1b[<0;{x};{y}m"));
+    }
+
     fn send(&mut self, bytes: &[u8]) {
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         keys.write_all(bytes).and_then(|()| keys.flush()).expect("the terminal takes keys");

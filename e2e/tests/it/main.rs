@@ -20,6 +20,7 @@ mod browser;
 mod browser_faults;
 mod browser_files;
 mod browser_keystrokes;
+mod browser_mouse;
 mod browser_preview;
 mod browser_sites;
 mod browser_sync;

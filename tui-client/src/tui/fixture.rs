@@ -1,5 +1,6 @@
 //! A browser for tests: a state with sample folders and servers, driven by keys and events, drawn as text.
 
+mod mouse;
 mod plans;
 
 use std::{path::PathBuf, time::Duration};
@@ -21,7 +22,7 @@ use ferry_shared::{
     refusal::{Code, Refusal},
 };
 use jiff::tz::TimeZone;
-use ratatui::{Terminal, backend::TestBackend, buffer::Buffer};
+use ratatui::buffer::Buffer;
 
 use super::{
     action::Preset,
@@ -41,7 +42,6 @@ use super::{
         transfers::Key,
     },
     update::{Begin, start, update},
-    view,
 };
 
 pub(crate) use plans::{plan, plan_of_panes};
@@ -363,10 +363,7 @@ impl Fixture {
 
     /// The screen.
     pub(crate) fn buffer(&self) -> Buffer {
-        let (width, height) = self.state.size;
-        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-        terminal.draw(|frame| view::draw(frame, &self.state)).unwrap();
-        terminal.backend().buffer().clone()
+        self.drawn().1
     }
 
     /// The screen's text.

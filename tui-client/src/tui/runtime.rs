@@ -146,7 +146,7 @@ impl Runtime {
 
     fn draw_if_due(&mut self) -> io::Result<()> {
         if self.frame_is_due() {
-            self.screen.draw(&self.state)?;
+            self.state.hits = self.screen.draw(&self.state)?;
             self.pace.drew(Instant::now());
         }
         Ok(())

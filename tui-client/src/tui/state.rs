@@ -6,6 +6,7 @@ pub(crate) mod connection;
 pub(crate) mod dialog;
 pub(crate) mod edit;
 pub(crate) mod field;
+pub(crate) mod hits;
 pub(crate) mod item;
 pub(crate) mod layout;
 pub(crate) mod lines;
@@ -43,6 +44,7 @@ use self::{
     connection::Connections,
     dialog::Dialog,
     edit::Edit,
+    hits::Hits,
     layout::Layout,
     pane::Pane,
     pattern::Pattern,
@@ -107,10 +109,12 @@ pub(crate) enum Quitting {
 /// The position and time of a left click, to recognise a second one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Click {
-    /// In which pane.
-    pub(crate) side: Side,
+    /// In which pane; none in a dialog.
+    pub(crate) side: Option<Side>,
     /// At which cell of the screen.
     pub(crate) at: Position,
+    /// The line of the list in the dialog.
+    pub(crate) line: Option<usize>,
     /// When.
     pub(crate) time: Duration,
 }
@@ -188,6 +192,8 @@ pub(crate) struct State {
     pub(crate) toast: Option<Toast>,
     /// The last click.
     pub(crate) click: Option<Click>,
+    /// What can be clicked on the screen as it was drawn last.
+    pub(crate) hits: Hits,
     /// Whether the end was asked for.
     pub(crate) quitting: Quitting,
     /// The source of tickets for requests.

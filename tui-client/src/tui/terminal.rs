@@ -29,7 +29,7 @@ use super::{
     contain,
     event::{Event, Mouse, MouseAct},
     keymap::{Code, Key},
-    state::{State, appearance::Depth},
+    state::{State, appearance::Depth, hits::Hits},
     view,
 };
 
@@ -99,13 +99,15 @@ impl Screen {
         self.terminal.resize(Rect { x: 0, y: 0, width: size.width, height: size.height })
     }
 
-    /// Draws the state.
+    /// Draws the state. Returns what can be clicked on the screen.
     ///
     /// # Errors
     /// The terminal's.
-    pub(crate) fn draw(&mut self, state: &State) -> io::Result<()> {
-        self.terminal.draw(|frame| view::draw(frame, state))?;
-        write(&self.announcer.look(state))
+    pub(crate) fn draw(&mut self, state: &State) -> io::Result<Hits> {
+        let mut hits = Hits::default();
+        self.terminal.draw(|frame| hits = view::draw(frame, state))?;
+        write(&self.announcer.look(state))?;
+        Ok(hits)
     }
 
     /// Gives a text to the clipboard of the terminal (OSC 52), which works over SSH too. Whether the terminal takes it

@@ -4,6 +4,7 @@ mod answer;
 mod arrange;
 mod browse;
 mod choose;
+mod click;
 mod clipboard;
 mod comparison;
 mod complete;

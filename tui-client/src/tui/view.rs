@@ -27,29 +27,33 @@ use self::paint::Paint;
 use super::state::{
     State,
     dialog::Dialog,
+    hits::Hits,
     layout::{LEAST, Layout},
 };
 
-/// Draws the whole screen.
-pub(crate) fn draw(frame: &mut Frame<'_>, state: &State) {
+/// Draws the whole screen. Returns what can be clicked on it.
+pub(crate) fn draw(frame: &mut Frame<'_>, state: &State) -> Hits {
     let (width, height) = state.size;
     let area = frame.area();
     let screen = Rect { x: 0, y: 0, width: width.min(area.width), height: height.min(area.height) };
-    let mut paint = Paint::new(frame.buffer_mut(), &state.appearance);
+    let mut paint = Paint::new(frame.buffer_mut(), &state.appearance, Hits::new(state.place(), state.dialogs.len()));
     paint.clear(screen);
     match Layout::of(state).filter(|_| (screen.width, screen.height) == (width, height)) {
         Some(layout) => whole(&mut paint, state, &layout),
         None => too_small(&mut paint, screen),
     }
     let cursor = paint.cursor();
+    let hits = paint.into_hits();
     if let Some(position) = cursor {
         frame.set_cursor_position(position);
     }
+    hits
 }
 
 fn whole(paint: &mut Paint<'_>, state: &State, layout: &Layout) {
     // Skip the panes where a dialog covers the whole screen.
     let full = state.dialogs.iter().rposition(Dialog::is_full);
+    paint.topmost = state.dialogs.last().is_none_or(Dialog::is_full);
     match full.map(|at| &state.dialogs[at]) {
         Some(Dialog::Transfers(view)) => transfers::draw(paint, state, view, layout.full()),
         Some(Dialog::Comparison(compared)) => comparison::draw(paint, state, compared, layout.full()),
@@ -64,6 +68,7 @@ fn whole(paint: &mut Paint<'_>, state: &State, layout: &Layout) {
         paint.topmost = at + 1 == state.dialogs.len();
         dialog::draw(paint, state, dialog, layout.full());
     }
+    paint.topmost = true;
     footer::draw(paint, state, layout.footer);
 }
 

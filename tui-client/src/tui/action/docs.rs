@@ -34,7 +34,9 @@ Lines are edited with the arrows, Home and End, Backspace and Delete, Ctrl-A and
 (word before), Ctrl-U and Ctrl-K (all before, all behind), Alt-B and Alt-F (by words).
 
 The mouse: in the panes a click chooses, a second one opens, the right button marks; a click on the transfers shows
-all of them, and there chooses one. The wheel scrolls everywhere, the divider can be dragged. Boxes take keys only.
+all of them. Every key that is shown can be clicked, in the last line and in boxes. In lists a click puts the cursor on
+a line, a second one does what Enter does; in a comparison it does not, because Enter starts the sync. A click on a
+field or a choice goes there or changes it. The wheel scrolls everywhere, the divider can be dragged.
 ";
 
     fn docs() -> String {

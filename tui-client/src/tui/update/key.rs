@@ -16,7 +16,7 @@ use crate::tui::{
 
 /// A key was pressed.
 pub(super) fn press(state: &mut State, key: Key, out: &mut Out) {
-    state.toast = None;
+    (state.toast, state.click) = (None, None);
     let place = state.place();
     state.pending.push(key);
     match state.keymap.meaning(place, &state.pending) {

@@ -1,8 +1,9 @@
-//! The mouse: a click chooses, a second opens, the wheel scrolls, the divider can be dragged.
+//! The mouse: a click chooses, a second opens, the wheel scrolls, the divider can be dragged. What the views recorded as
+//! clickable goes first; the rest follows from the layout.
 
 use std::time::Duration;
 
-use super::{Out, key, preview, queue, tabs};
+use super::{Out, click, key, preview, tabs};
 use crate::tui::{
     action::{Action, Where},
     event::{Mouse, MouseAct},
@@ -25,12 +26,16 @@ pub(super) fn act(state: &mut State, mouse: Mouse, out: &mut Out) {
     if mouse.did == MouseAct::Release {
         state.dragging = false;
     }
+    // As a key does: it takes the message away, so that the keys can be seen, and ends a begun sequence.
+    if matches!(mouse.did, MouseAct::Press | MouseAct::Mark) {
+        state.toast = None;
+        state.pending.clear();
+        if click::take(state, mouse, out) {
+            return;
+        }
+    }
     match state.dialogs.last() {
         None => panes(state, &layout, mouse, out),
-        Some(Dialog::Transfers(view)) => {
-            let offset = view.offset;
-            transfers(state, mouse, offset, out);
-        }
         Some(_) => over(state, mouse, out),
     }
 }
@@ -42,29 +47,13 @@ fn over(state: &mut State, mouse: Mouse, out: &mut Out) {
         MouseAct::WheelDown => Action::Down,
         _ => return,
     };
+    state.click = None;
     let place = state.place();
     for _ in 0..WHEEL {
         if crate::tui::keymap::row(place, action).is_some() {
             key::act(state, place, action, out);
         }
     }
-}
-
-fn transfers(state: &mut State, mouse: Mouse, offset: usize, out: &mut Out) {
-    match mouse.did {
-        MouseAct::Press => {
-            let row = usize::from(mouse.at.y).saturating_sub(1) + offset;
-            let names: Vec<_> = state.transfers.rows().iter().map(crate::tui::state::transfers::Row::name).collect();
-            if let (Some(name), Some(Dialog::Transfers(view))) = (names.get(row), state.dialogs.last_mut()) {
-                (view.selected, view.row) = (Some(*name), row);
-                queue::move_by(state, 0);
-            }
-        }
-        MouseAct::WheelUp => queue::move_by(state, -WHEEL),
-        MouseAct::WheelDown => queue::move_by(state, WHEEL),
-        _ => {}
-    }
-    let _ = out;
 }
 
 fn panes(state: &mut State, layout: &Layout, mouse: Mouse, out: &mut Out) {
@@ -114,12 +103,13 @@ fn pane(state: &mut State, layout: &Layout, side: Side, mouse: Mouse, out: &mut 
                 state.panes[side].toggle_mark();
                 return;
             }
-            let again = |click: Click| click.side == side && click.at.y == at.y && state.now <= click.time + SECOND;
+            let again =
+                |click: Click| click.side == Some(side) && click.at.y == at.y && state.now <= click.time + SECOND;
             let second = state.click.take().is_some_and(again);
             if second {
                 key::act(state, Where::Browse, Action::Open, out);
             } else {
-                state.click = Some(Click { side, at, time: state.now });
+                state.click = Some(Click { side: Some(side), at, line: None, time: state.now });
             }
         }
         _ => {}

@@ -100,6 +100,15 @@ fn step(state: &mut State, action: Action) -> bool {
     true
 }
 
+/// Puts the cursor of the list on a line.
+pub(super) fn select(state: &mut State, row: usize) {
+    let name = state.transfers.rows().get(row).map(Row::name);
+    if let Some(Dialog::Transfers(view)) = state.dialogs.last_mut() {
+        (view.selected, view.row) = (name, row);
+        move_by(state, 0);
+    }
+}
+
 /// Moves the cursor of the list by some lines, and scrolls there.
 pub(super) fn move_by(state: &mut State, by: isize) {
     let height = Layout::of(state).map_or(1, |layout| usize::from(layout.full().height.saturating_sub(2)));

@@ -17,6 +17,7 @@ use crate::{
             appearance::Appearance,
             connection::Connections,
             dialog::{Dialog, Notice},
+            hits::Hits,
             listing::Viewing,
             pane::Pane,
             place::Place,
@@ -117,6 +118,7 @@ pub(crate) fn start(begin: Begin) -> (State, Vec<Effect>) {
         appearance: begin.appearance,
         toast: None,
         click: None,
+        hits: Hits::default(),
         quitting: Quitting::No,
         tickets: Tickets::default(),
     };

@@ -9,6 +9,7 @@ mod edit;
 mod failures;
 mod files;
 mod found;
+mod mouse;
 mod outcome;
 mod permissions;
 mod preview;

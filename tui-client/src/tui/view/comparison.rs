@@ -13,6 +13,7 @@ use crate::{
     tui::state::{
         State,
         dialog::{Comparison, Finding, Group, Line, Step, Sums, Why},
+        hits::Target,
         labels,
     },
 };
@@ -42,6 +43,7 @@ pub(super) fn draw(paint: &mut Paint<'_>, state: &State, comparison: &Comparison
         let Some(line) = comparison.lines.get(*line) else { continue };
         let row = Rect { y, height: 1, ..list };
         draw_line(paint, comparison, line, row);
+        paint.hit(row, Target::Line(at));
         if at == cursor {
             paint.text(row.x, y, 1, paint.appearance().signs.cursor, paint.appearance().theme.text);
             paint.restyle(row, paint.appearance().theme.cursor);

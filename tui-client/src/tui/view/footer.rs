@@ -11,6 +11,7 @@ use crate::tui::{
     state::{
         Quitting, Said, State,
         dialog::{Dialog, TypeLine, Typing},
+        hits::Target,
         lines::wrapped,
     },
 };
@@ -73,17 +74,17 @@ fn modes(paint: &mut Paint<'_>, state: &State, area: Rect) -> Rect {
     let on = |holds: bool, word: &str| holds.then(|| word.to_owned());
     let filter = pane.viewing.filter.as_ref().map(|filter| format!("filter {}", filter.text()));
     let plain = [
-        (filter, theme.chip),
-        (on(pane.in_range(), "range"), theme.chip),
-        (on(state.together, "in step"), theme.chip),
-        (on(pane.viewing.hidden, "hidden shown"), theme.chip),
-        (limit(bandwidth.up, signs.up), theme.chip),
-        (limit(bandwidth.down, signs.down), theme.chip),
-        (on(state.quitting == Quitting::WhenDone, "quits when done"), theme.chip),
-        (on(lost, "offline"), theme.bad),
+        (filter, theme.chip, Some(Action::Filter)),
+        (on(pane.in_range(), "range"), theme.chip, Some(Action::Range)),
+        (on(state.together, "in step"), theme.chip, Some(Action::StepTogether)),
+        (on(pane.viewing.hidden, "hidden shown"), theme.chip, Some(Action::Hidden)),
+        (limit(bandwidth.up, signs.up), theme.chip, Some(Action::Transfers)),
+        (limit(bandwidth.down, signs.down), theme.chip, Some(Action::Transfers)),
+        (on(state.quitting == Quitting::WhenDone, "quits when done"), theme.chip, None),
+        (on(lost, "offline"), theme.bad, None),
     ];
     let mut end = area.x + area.width;
-    for (text, style) in plain.into_iter().rev() {
+    for (text, style, action) in plain.into_iter().rev() {
         let Some(text) = text else { continue };
         let width = columns(&paint.shown(&text)).min(24) + 2;
         // The keys keep at least half of the line.
@@ -92,6 +93,9 @@ fn modes(paint: &mut Paint<'_>, state: &State, area: Rect) -> Rect {
         }
         end -= width;
         paint.chip(end, area.y, width, &text, style);
+        if let Some(action) = action {
+            paint.hit(Rect { x: end, width, ..area }, Target::Key(action));
+        }
         end = end.saturating_sub(1);
     }
     Rect { width: end.saturating_sub(area.x), ..area }
@@ -111,14 +115,17 @@ fn without(state: &State) -> &'static [Action] {
 pub(super) fn hints(state: &State, place: Where, without: &[Action]) -> Vec<Hint> {
     let hinted = |row: &&Row| row.places.contains(&place) && !row.hint.is_empty() && !without.contains(&row.action);
     let rows = table().filter(hinted).filter(|row| state.offers(row));
-    rows.filter_map(|row| Some(Hint { key: state.keymap.label(place, row.action)?, word: row.hint, rank: row.rank }))
-        .collect()
+    rows.filter_map(|row| {
+        Some(Hint { key: state.keymap.label(place, row.action)?, action: row.action, word: row.hint, rank: row.rank })
+    })
+    .collect()
 }
 
 /// A key and its action.
 #[derive(Debug)]
 pub(super) struct Hint {
     key: String,
+    action: Action,
     word: &'static str,
     rank: u8,
 }
@@ -130,7 +137,7 @@ impl Hint {
     }
 }
 
-/// Writes as many hints as there is room for, those of low rank first, in their order.
+/// Writes as many hints as there is room for, those of low rank first, in their order. Each can be clicked.
 pub(super) fn write(paint: &mut Paint<'_>, area: Rect, hints: &[Hint]) {
     let theme = &paint.appearance().theme;
     let mut by_rank: Vec<usize> = (0..hints.len()).collect();
@@ -147,9 +154,11 @@ pub(super) fn write(paint: &mut Paint<'_>, area: Rect, hints: &[Hint]) {
     for hint in by_rank.into_iter().map(|at| &hints[at]) {
         let space = if x == area.x { " " } else { "  " };
         x += paint.text(x, area.y, end.saturating_sub(x), space, theme.hint);
+        let begin = x;
         x += paint.text(x, area.y, end.saturating_sub(x), &hint.key, theme.key);
         x += paint.text(x, area.y, end.saturating_sub(x), " ", theme.hint);
         x += paint.text(x, area.y, end.saturating_sub(x), hint.word, theme.hint);
+        paint.hit(Rect { x: begin, width: x - begin, ..area }, Target::Key(hint.action));
     }
     paint.text(x, area.y, end.saturating_sub(x), " ", theme.hint);
 }
@@ -187,5 +196,6 @@ fn continuations(paint: &mut Paint<'_>, state: &State, footer: Rect) {
     for ((key, row), y) in found.iter().zip(area.y + 1..area.y + 1 + lines) {
         paint.text(area.x + 2, y, key_width, key, theme.key);
         paint.text(area.x + 4 + key_width, y, width.saturating_sub(key_width + 6), row.help, theme.hint);
+        paint.hit(Rect { y, height: 1, ..area }, Target::Key(row.action));
     }
 }

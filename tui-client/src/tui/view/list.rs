@@ -6,7 +6,7 @@ use super::{
     paint::{Paint, columns},
     popup,
 };
-use crate::tui::state::dialog::ListView;
+use crate::tui::state::{dialog::ListView, hits::Target};
 
 /// The two texts of a line: the name and the description.
 pub(super) type Line = (String, String);
@@ -31,6 +31,7 @@ pub(super) fn draw(paint: &mut Paint<'_>, area: Rect, view: ListView, lines: &[L
     for ((at, line), y) in lines.iter().enumerate().skip(offset).zip(list.y..list.y + list.height) {
         let here = at == view.cursor;
         let row = Rect { y, height: 1, ..area };
+        paint.hit(row, Target::Line(at));
         if here {
             paint.fill(row, theme.cursor);
             paint.text(area.x, y, 1, signs.cursor, theme.cursor);

@@ -10,20 +10,24 @@ use ratatui::{
 use unicode_segmentation::UnicodeSegmentation as _;
 use unicode_width::UnicodeWidthStr as _;
 
-use crate::tui::state::appearance::{Appearance, colour};
+use crate::tui::state::{
+    appearance::{Appearance, colour},
+    hits::{Hits, Target},
+};
 
 /// Draws on the screen.
 pub(super) struct Paint<'s> {
     buffer: &'s mut Buffer,
     appearance: &'s Appearance,
     cursor: Option<Position>,
-    /// Whether the part being drawn takes the keys, and so shows them.
+    hits: Hits,
+    /// Whether the part being drawn takes the keys and clicks, and so shows its keys.
     pub(super) topmost: bool,
 }
 
 impl<'s> Paint<'s> {
-    pub(super) fn new(buffer: &'s mut Buffer, appearance: &'s Appearance) -> Self {
-        Self { buffer, appearance, cursor: None, topmost: true }
+    pub(super) fn new(buffer: &'s mut Buffer, appearance: &'s Appearance, hits: Hits) -> Self {
+        Self { buffer, appearance, cursor: None, hits, topmost: true }
     }
 
     /// The theme and the signs.
@@ -34,6 +38,18 @@ impl<'s> Paint<'s> {
     /// Where the terminal's own cursor is to be.
     pub(super) fn cursor(&self) -> Option<Position> {
         self.cursor
+    }
+
+    /// Records what a click on an area means, if this part takes clicks.
+    pub(super) fn hit(&mut self, area: Rect, target: Target) {
+        if self.topmost {
+            self.hits.add(area, target);
+        }
+    }
+
+    /// What can be clicked on.
+    pub(super) fn into_hits(self) -> Hits {
+        self.hits
     }
 
     /// Puts the terminal's own cursor somewhere.
@@ -247,7 +263,7 @@ mod tests {
     fn a_box_over_the_half_of_a_wide_character_keeps_its_border() {
         let appearance = Appearance::default();
         let mut buffer = Buffer::empty(Rect::new(0, 0, 8, 3));
-        let mut paint = Paint::new(&mut buffer, &appearance);
+        let mut paint = Paint::new(&mut buffer, &appearance, Hits::default());
         for y in 0..3 {
             paint.text(0, y, 8, "日本語日", appearance.theme.text);
         }

@@ -10,11 +10,15 @@ use super::{
 };
 use crate::{
     human,
-    tui::state::{
-        State,
-        dialog::TransfersView,
-        labels,
-        transfers::{ActiveItem, Cause, Row, eta, rests},
+    tui::{
+        action::Action,
+        state::{
+            State,
+            dialog::TransfersView,
+            hits::Target,
+            labels,
+            transfers::{ActiveItem, Cause, Row, eta, rests},
+        },
     },
 };
 
@@ -38,7 +42,8 @@ pub(super) fn draw(paint: &mut Paint<'_>, state: &State, view: &TransfersView, a
     }
     for (at, (row, y)) in rows.iter().skip(offset).zip(list.y..list.y + list.height).enumerate() {
         let line = Rect { y, height: 1, ..list };
-        draw_row(paint, state, row, line);
+        paint.hit(line, Target::Line(at + offset));
+        draw_row(paint, state, row, at + offset, line);
         if at + offset == selected {
             paint.text(line.x, line.y, 1, paint.appearance().signs.cursor, theme.text);
             paint.restyle(line, theme.cursor);
@@ -94,7 +99,7 @@ fn settings(state: &State) -> String {
     format!("at a time {at_once}   to the server {up}   from the server {down}")
 }
 
-fn draw_row(paint: &mut Paint<'_>, state: &State, row: &Row<'_>, area: Rect) {
+fn draw_row(paint: &mut Paint<'_>, state: &State, row: &Row<'_>, number: usize, area: Rect) {
     let theme = &paint.appearance().theme;
     let signs = paint.appearance().signs;
     let end = area.x + area.width.saturating_sub(1);
@@ -128,7 +133,8 @@ fn draw_row(paint: &mut Paint<'_>, state: &State, row: &Row<'_>, area: Rect) {
             let name = ask.conflict.path.relative().display().to_string();
             paint.tail(area.x + 6, area.y, bar.saturating_sub(area.x + 7), name.trim_start_matches('/'), theme.warn);
             let text = "already there: Enter answers";
-            paint.text(bar, area.y, end.saturating_sub(bar), text, theme.warn);
+            let width = paint.text(bar, area.y, end.saturating_sub(bar), text, theme.warn);
+            paint.hit(Rect { x: bar, width, ..area }, Target::KeyOfLine(number, Action::Details));
         }
         Row::Failed(_, Cause { first, files, bytes }) => {
             let (name, problem) = match files {
@@ -144,8 +150,13 @@ fn draw_row(paint: &mut Paint<'_>, state: &State, row: &Row<'_>, area: Rect) {
             paint.tail(area.x + 6, area.y, wide, name.trim_start_matches('/'), theme.bad);
             let x = area.x + 7 + wide;
             // The key that helps stays, however long the cause is.
-            let key = if first.retryable { "r retries" } else { "Enter: all about it" };
-            let taken = 2 + paint.right(end, area.y, columns(key), key, theme.warn);
+            let (key, action) = match first.retryable {
+                true => ("r retries", Action::Retry),
+                false => ("Enter: all about it", Action::Details),
+            };
+            let width = paint.right(end, area.y, columns(key), key, theme.warn);
+            paint.hit(Rect { x: end.saturating_sub(width), width, ..area }, Target::KeyOfLine(number, action));
+            let taken = 2 + width;
             paint.text(x, area.y, end.saturating_sub(x + taken), &problem, theme.bad);
         }
     }

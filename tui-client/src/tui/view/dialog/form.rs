@@ -8,6 +8,7 @@ use crate::tui::{
         State,
         attempt::Step,
         dialog::{Form, FormField, Purpose, Value},
+        hits::Target,
     },
     view::{
         paint::{Paint, columns},
@@ -49,6 +50,11 @@ pub(super) fn draw(paint: &mut Paint<'_>, state: &State, form: &Form, room: Rect
     let area = popup::open_with(paint, state, room, &form.title, (width, lines), &without);
     let mut y = area.y + 1;
     popup::write(paint, Rect { y, ..area }, &notes, theme.dim);
+    if let Some(line) = form.remember_line() {
+        let height = u16::try_from(popup::wrapped(&line, most).len()).unwrap_or(1);
+        let above = u16::try_from(notes.len()).unwrap_or(0).saturating_sub(height);
+        paint.hit(Rect { y: y + above, height, ..area }, Target::Key(Action::Remember));
+    }
     y += u16::try_from(above).unwrap_or(0);
     let bottom = area.y + area.height;
     for (at, field) in form.fields.iter().enumerate() {
@@ -58,6 +64,7 @@ pub(super) fn draw(paint: &mut Paint<'_>, state: &State, form: &Form, room: Rect
         paint.text(area.x, y, label, field.label, if at == form.focus { theme.text } else { theme.dim });
         let line = Rect { x: area.x + label + 2, y, width: area.width.saturating_sub(label + 2), height: 1 };
         value(paint, field, line, at == form.focus && !busy);
+        paint.hit(Rect { y, height: 1, ..area }, Target::Field(at));
         y += 1;
     }
     if busy {

@@ -9,10 +9,15 @@ use crate::{
         state::{
             State,
             dialog::{CopyPlan, Count, DeletePlan},
+            hits::Target,
             labels,
             transfers::Piece,
         },
-        view::{figures, paint::Paint, pane, popup},
+        view::{
+            figures,
+            paint::{Paint, columns},
+            pane, popup,
+        },
     },
 };
 
@@ -29,18 +34,22 @@ pub(super) fn copy(paint: &mut Paint<'_>, state: &State, plan: &CopyPlan, room: 
     let mut lines: Lines = names(order.what.iter().map(Piece::shown), theme.text);
     lines.push((String::new(), theme.text));
     lines.push((format!("from   {}", labels::place(state, &order.from)), theme.dim));
+    let mut choices = vec![(lines.len(), Action::ChangeTarget)];
     lines.push((format!("to     {}", labels::place(state, &order.to)), theme.text));
     if let [piece] = order.what.as_slice()
         && piece.becomes != piece.path
     {
+        choices.push((lines.len(), Action::CopyAs));
         lines.push((format!("as     {}", piece.becomes.display().to_string().trim_start_matches('/')), theme.text));
     }
     lines.push((format!("is     {}", amount(paint, state, &plan.count)), theme.text));
     if plan.stays() {
         lines.push(("       on the server, no byte travels; nothing is replaced".to_owned(), theme.dim));
     } else {
+        choices.push((lines.len(), Action::ChangeRule));
         lines.push((format!("on conflict: {}", labels::rule(order.rule)), theme.dim));
         if let Some(links) = order.links.filter(|_| plan.has_links()) {
+            choices.push((lines.len(), Action::ChangeLinks));
             lines.push((format!("symbolic links: {}", labels::links(links)), theme.dim));
         }
         lines.push(fit(paint, plan));
@@ -62,7 +71,7 @@ pub(super) fn copy(paint: &mut Paint<'_>, state: &State, plan: &CopyPlan, room: 
         without.push(Action::ChangeLinks);
     }
     let title = format!("{word} {}", what(order.what.len()));
-    show(paint, state, room, &title, &lines, &without);
+    show(paint, state, room, &title, &lines, (&without, &choices));
 }
 
 /// Whether it fits.
@@ -92,7 +101,7 @@ pub(super) fn delete(paint: &mut Paint<'_>, state: &State, plan: &DeletePlan, ro
     if let Some(problem) = &plan.count.problem {
         lines.push((problem.to_string(), theme.bad));
     }
-    show(paint, state, room, &format!("Delete {}?", what(plan.what.len())), &lines, &[]);
+    show(paint, state, room, &format!("Delete {}?", what(plan.what.len())), &lines, (&[], &[]));
 }
 
 fn what(count: usize) -> String {
@@ -133,16 +142,28 @@ fn amount(paint: &Paint<'_>, state: &State, count: &Count) -> String {
     text
 }
 
-fn show(paint: &mut Paint<'_>, state: &State, room: Rect, title: &str, lines: &Lines, without: &[Action]) {
+/// Opens a box around lines and writes them; those with a number among the choices can be clicked.
+fn show(
+    paint: &mut Paint<'_>,
+    state: &State,
+    room: Rect,
+    title: &str,
+    lines: &Lines,
+    (without, choices): (&[Action], &[(usize, Action)]),
+) {
     let most = popup::most_columns(room);
-    let broken = |(text, style): &(String, Style)| -> Lines {
-        popup::wrapped(text, most).into_iter().map(|line| (line, *style)).collect()
+    let choice = |at: usize| choices.iter().find(|(line, _)| *line == at).map(|(_, action)| *action);
+    let broken = |(at, (text, style)): (usize, &(String, Style))| -> Vec<(String, Style, Option<Action>)> {
+        popup::wrapped(text, most).into_iter().map(|line| (line, *style, choice(at))).collect()
     };
-    let lines: Lines = lines.iter().flat_map(broken).collect();
-    let width = lines.iter().map(|(line, _)| super::super::paint::columns(line)).max().unwrap_or(0);
+    let lines: Vec<_> = lines.iter().enumerate().flat_map(broken).collect();
+    let width = lines.iter().map(|(line, ..)| columns(line)).max().unwrap_or(0);
     let height = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_add(2);
     let area = popup::open_with(paint, state, room, title, (width, height), without);
-    for ((line, style), y) in lines.iter().zip(area.y + 1..area.y + area.height) {
-        paint.text(area.x, y, area.width, line, *style);
+    for ((line, style, choice), y) in lines.iter().zip(area.y + 1..area.y + area.height) {
+        let width = paint.text(area.x, y, area.width, line, *style);
+        if let Some(action) = choice {
+            paint.hit(Rect { x: area.x, y, width, height: 1 }, Target::Key(*action));
+        }
     }
 }
