@@ -5,6 +5,7 @@ mod pace;
 mod signals;
 
 use std::{
+    collections::VecDeque,
     future::{pending, poll_fn},
     io,
     pin::Pin,
@@ -28,6 +29,8 @@ use super::{
     update::update,
 };
 
+/// How long after the end of a program with the terminal the Ctrl-C that ended it may still arrive here.
+const ECHO: Duration = Duration::from_secs(1);
 /// How long the cleaning up may take when quitting.
 const END: Duration = Duration::from_secs(10);
 
@@ -39,8 +42,12 @@ pub(crate) struct Runtime {
     screen: Screen,
     /// Keys; absent while another program has the terminal.
     input: Option<EventStream>,
-    /// An editor or a shell that has the terminal.
+    /// An editor, a shell or another program that has the terminal.
     away: Option<JoinHandle<Option<Event>>>,
+    /// When the last such program ended.
+    returned: Option<Instant>,
+    /// What wants the terminal meanwhile.
+    waiting: VecDeque<Outside>,
     signals: Signals,
     begun: Instant,
     /// The next time at which the state changes by itself.
@@ -67,6 +74,8 @@ impl Runtime {
             screen,
             input: Some(EventStream::new()),
             away: None,
+            returned: None,
+            waiting: VecDeque::new(),
             signals: Signals::catch()?,
             begun: Instant::now(),
             next: None,
@@ -214,7 +223,7 @@ impl Runtime {
                 self.screen.leave();
                 self.away = Some(tokio::task::spawn_blocking(move || run_outside(what)));
             }
-            _ => {}
+            what => self.waiting.push_back(what),
         }
         self.pace.change();
         Ok(())
@@ -222,6 +231,7 @@ impl Runtime {
 
     /// The terminal is ours again.
     fn come_back(&mut self) -> io::Result<()> {
+        terminal::forget_wake();
         self.screen.enter()?;
         self.input = Some(EventStream::new());
         let (width, height) = self.screen.size()?;
@@ -231,13 +241,19 @@ impl Runtime {
     /// The program that had the terminal has ended.
     fn back(&mut self, told: Option<Event>) -> io::Result<Option<Event>> {
         self.away = None;
+        self.returned = Some(Instant::now());
         self.come_back()?;
+        if let Some(what) = self.waiting.pop_front() {
+            self.outside(what)?;
+        }
         Ok(Some(told.unwrap_or(Event::Back)))
     }
 
     fn signal(&mut self, signal: Signal) -> io::Result<Option<Event>> {
         match signal {
-            Signal::Stop => Ok(Some(Event::Stop)),
+            // The terminal sends Ctrl-C to every program in it; it is meant for the one that has it.
+            Signal::Interrupt if self.away.is_some() || self.returned.is_some_and(is_recent) => Ok(None),
+            Signal::Stop | Signal::Interrupt => Ok(Some(Event::Stop)),
             Signal::Continue if self.away.is_none() => {
                 // After a stop from outside, the terminal is as the shell left it.
                 self.input = None;
@@ -258,6 +274,11 @@ async fn next_input(input: &mut Option<EventStream>) -> io::Result<Option<Event>
         // The terminal is gone.
         None => Err(io::ErrorKind::UnexpectedEof.into()),
     }
+}
+
+/// Whether a signal that ended another program may still be on its way to this one.
+fn is_recent(ended: Instant) -> bool {
+    ended.elapsed() < ECHO
 }
 
 async fn join(away: &mut Option<JoinHandle<Option<Event>>>) -> Option<Event> {

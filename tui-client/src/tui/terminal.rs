@@ -170,6 +170,13 @@ fn restore_on_panic() {
     });
 }
 
+/// Takes the wake-up that a dropped `EventStream` leaves in crossterm's reader. When that is reported together with a key,
+/// the reader forgets that the key is there until the next one comes. To be called before [`Screen::enter`], whose change of
+/// the terminal's mode reports again what is waiting.
+pub(crate) fn forget_wake() {
+    let _ = crossterm::event::poll(std::time::Duration::ZERO);
+}
+
 /// Stops this program until the shell's `fg`. The terminal must have been given back.
 #[cfg(unix)]
 pub(crate) fn stop_until_fg() {

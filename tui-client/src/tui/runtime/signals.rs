@@ -5,8 +5,10 @@ use std::io;
 /// The meaning of a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Signal {
-    /// Stop in order: SIGTERM, SIGHUP, SIGINT.
+    /// Stop in order: SIGTERM, SIGHUP.
     Stop,
+    /// Stop in order, if nothing else has the terminal: SIGINT.
+    Interrupt,
     /// We were stopped, and go on.
     Continue,
 }
@@ -37,7 +39,7 @@ impl Signals {
         tokio::select! {
             Some(()) = terminate.recv() => Signal::Stop,
             Some(()) = hangup.recv() => Signal::Stop,
-            Some(()) = interrupt.recv() => Signal::Stop,
+            Some(()) = interrupt.recv() => Signal::Interrupt,
             Some(()) = self.goes_on.recv() => Signal::Continue,
             else => std::future::pending().await,
         }
@@ -54,7 +56,7 @@ impl Signals {
     /// Waits for the next one.
     pub(super) async fn next(&mut self) -> Signal {
         match tokio::signal::ctrl_c().await {
-            Ok(()) => Signal::Stop,
+            Ok(()) => Signal::Interrupt,
             Err(_) => std::future::pending().await,
         }
     }
