@@ -130,6 +130,10 @@ fn the_second_click_on_a_transfer_shows_its_details() {
     let before = fixture.text();
     fixture.click("iso.img");
     assert_eq!(fixture.text(), before);
+    fixture.keys("esc :");
+    let (hits, _) = fixture.drawn();
+    let first_line = (0, 1).into();
+    assert_eq!(hits.at(first_line, Where::Type, 2), None, "a line behind the palette is none of its lines");
 }
 
 #[test]
