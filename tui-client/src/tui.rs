@@ -86,16 +86,18 @@ pub(crate) async fn start(context: &mut Context, address: Option<&OsStr>) -> Res
         Source::Prompt => None,
         source => Some(source.read("")?),
     };
-    let (settings, keymap, mut appearance, mut faults) = read_files(context);
+    let (settings, mut keymap, mut appearance, mut faults) = read_files(context);
     if settings.theme == AUTO && appearance.depth() != Depth::None && io::stdin().is_terminal() {
         let light = terminal::is_light().unwrap_or(false);
         appearance.choose(if light { "light" } else { "dark" });
     }
+    faults.extend(keymap.add_commands(&settings.programs.keys()).iter().map(|fault| format!("config.toml, {fault}")));
     let home = &context.home;
     let (saved, wrong) = effects::load_saved(home);
     faults.extend(wrong);
     let screen = Screen::take(settings.mouse, Announces::of_process(&settings)).map_err(Failure::Start)?;
     let options = options(context, &settings);
+    let copies = copies(home.state());
     let (state, first) = begin(Begin {
         size: screen.size().map_err(Failure::Start)?,
         clock: SystemTime::now()
@@ -103,7 +105,7 @@ pub(crate) async fn start(context: &mut Context, address: Option<&OsStr>) -> Res
             .map_or(0, |time| i64::try_from(time.as_secs()).unwrap_or(0)),
         zone: TimeZone::system(),
         home: user_home(),
-        copies: copies(home.state()),
+        copies: copies.clone(),
         folder: env::current_dir().unwrap_or_else(|_| user_home()),
         keymap,
         appearance,
@@ -113,6 +115,7 @@ pub(crate) async fn start(context: &mut Context, address: Option<&OsStr>) -> Res
         links: context.global.links,
         at_once: options.settings.transfers,
         bandwidth: options.settings.bandwidth,
+        programs: settings.programs,
         saved,
         server,
         password,
@@ -121,7 +124,9 @@ pub(crate) async fn start(context: &mut Context, address: Option<&OsStr>) -> Res
     let (sender, events) = tokio::sync::mpsc::channel(EVENTS);
     let effects = Effects::new(sender, home, options);
     let runtime = Runtime::new(state, effects, events, screen).map_err(Failure::Start)?;
-    match runtime.run(first).await {
+    let result = runtime.run(first).await;
+    let _ = tokio::task::spawn_blocking(move || effects::remove_all_copies(&copies)).await;
+    match result {
         Ok(()) => Ok(Exit::Done),
         // The terminal is gone: nobody is left to be told.
         Err(error) if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe) => {
@@ -245,5 +250,6 @@ fn copies(state: &Path) -> PathBuf {
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     // Where it cannot be made, the first edit says so.
     let _ = builder.recursive(true).create(&folder);
+    effects::remove_left_copies(&folder);
     folder.join(std::process::id().to_string())
 }

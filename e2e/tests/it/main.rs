@@ -22,6 +22,7 @@ mod browser_files;
 mod browser_keystrokes;
 mod browser_mouse;
 mod browser_preview;
+mod browser_programs;
 mod browser_sites;
 mod browser_sync;
 mod browser_tabs;

@@ -22,6 +22,7 @@ pub(crate) enum Action {
     Right,
     OtherPane,
     Open,
+    OpenOutside,
     Parent,
     Back,
     Forward,
@@ -135,6 +136,8 @@ pub(crate) enum Action {
     Turn,
     LeaveOut,
     MarkDifferent,
+    /// A command of the user, by its number.
+    Custom(usize),
 }
 
 /// A part of the screen that takes keys.
@@ -300,6 +303,23 @@ impl Preset {
 }
 
 impl Row {
+    /// A command of the user in the panes. It lives as long as the program, like the rows of the table.
+    pub(crate) fn of_user(number: usize, name: &str, help: &str) -> &'static Self {
+        let kept = |text: &str| &*Box::leak(text.to_owned().into_boxed_str());
+        Box::leak(Box::new(Self {
+            action: Action::Custom(number),
+            name: kept(name),
+            places: &[Where::Browse],
+            keys: &[],
+            mc: None,
+            vim: None,
+            needs: None,
+            help: kept(help),
+            hint: "",
+            rank: 5,
+        }))
+    }
+
     /// The description in the help, with the ability that the action needs.
     pub(crate) fn described(&self) -> String {
         let needs = self.needs.map_or(String::new(), |need| format!("; where there is a {}", need.lacking()));

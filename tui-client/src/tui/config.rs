@@ -1,5 +1,6 @@
 //! The settings that the user keeps in files, and what the browser remembers by itself.
 
+mod programs;
 mod remembered;
 mod settings;
 

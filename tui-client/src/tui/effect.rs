@@ -12,6 +12,7 @@ use super::state::{
     permissions::Change,
     place::Place,
     preview::Wanted,
+    programs::Run,
     saved::{Bookmark, NamedSite},
     server::Server,
     side::Side,
@@ -78,6 +79,10 @@ pub(crate) enum Effect {
     EditFile(Ticket, PathBuf),
     /// A shell in a folder.
     Shell(PathBuf),
+    /// Run a program of the user.
+    Run(Box<Run>),
+    /// Remove the folder with files that were fetched for a program.
+    RemoveCopies(PathBuf),
     /// Give bytes to the clipboard of the terminal.
     Clipboard(Vec<u8>),
     /// Stop until the shell's `fg`.

@@ -7,6 +7,7 @@ mod connection;
 mod local;
 mod outside;
 mod preview;
+mod programs;
 mod queue;
 mod remote;
 mod reply;
@@ -34,6 +35,7 @@ use super::{
 use crate::{args::Links, home::Home};
 
 pub(crate) use outside::{Outside, run as run_outside};
+pub(crate) use programs::{remove_all_copies, remove_left_copies};
 
 /// Reads the user's sites and bookmarks, and lists the errors in their files.
 pub(crate) fn load_saved(home: &Home) -> (Saved, Vec<String>) {
@@ -183,6 +185,9 @@ impl Effects {
             Effect::EditText(ticket, text) => return Some(Outside::EditText(ticket, text)),
             Effect::EditFile(ticket, path) => return Some(Outside::EditFile(ticket, path)),
             Effect::Shell(folder) => return Some(Outside::Shell(folder)),
+            Effect::Run(run) if run.waits => return Some(Outside::Program(run)),
+            Effect::Run(run) => programs::start(self.events.clone(), *run),
+            Effect::RemoveCopies(folder) => programs::remove_copies(folder),
             Effect::Clipboard(bytes) => return Some(Outside::Clipboard(bytes)),
             Effect::Suspend => return Some(Outside::Suspend),
             Effect::Redraw => return Some(Outside::Redraw),

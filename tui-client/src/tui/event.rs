@@ -19,6 +19,7 @@ use super::{
         place::Place,
         preview::Content,
         problem::Problem,
+        programs::{End, Run},
         saved::Saved,
         side::Side,
         task::Left,
@@ -84,6 +85,8 @@ pub(crate) enum Event {
     Problem(Problem),
     /// A signal asks to stop.
     Stop,
+    /// A program of the user ended, or was not started.
+    Ran(Box<Run>, End),
     /// Another program had the terminal for a while.
     Back,
 }

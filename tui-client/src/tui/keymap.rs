@@ -17,7 +17,22 @@ type Binding = (Vec<Key>, Action);
 #[derive(Debug, Clone)]
 pub(crate) struct Keymap {
     places: HashMap<Where, Vec<Binding>>,
+    /// The commands of the user.
+    own: Vec<&'static Row>,
     plain: bool,
+}
+
+/// A command of the user, as far as keys and help are concerned.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OwnCommand<'c> {
+    /// Its name.
+    pub(crate) name: &'c str,
+    /// What it runs.
+    pub(crate) runs: &'c str,
+    /// Its keys; none if it has only its name.
+    pub(crate) keys: &'c [Key],
+    /// The line of its keys in the file.
+    pub(crate) line: usize,
 }
 
 /// The meaning of the keys pressed so far.
@@ -34,7 +49,7 @@ pub(crate) enum Meaning {
 impl Keymap {
     /// The bindings of `preset`.
     pub(crate) fn preset(preset: Preset) -> Self {
-        let mut map = Self { places: HashMap::new(), plain: false };
+        let mut map = Self { places: HashMap::new(), own: Vec::new(), plain: false };
         for row in table() {
             for place in row.places {
                 let keys = row.keys_in(preset).iter().filter_map(|text| Key::sequence(text).ok()).collect();
@@ -47,6 +62,41 @@ impl Keymap {
     /// Reads `keys.toml`: the changed bindings, and all errors.
     pub(crate) fn read(text: &str) -> (Self, Vec<SettingError>) {
         file::read(text)
+    }
+
+    /// Adds the commands of the user, in their order. Returns an error for each whose key is taken; it has its name then.
+    pub(crate) fn add_commands(&mut self, commands: &[OwnCommand<'_>]) -> Vec<SettingError> {
+        let mut faults = Vec::new();
+        for OwnCommand { name, runs, keys, line } in commands {
+            let row = Row::of_user(self.own.len(), name, runs);
+            self.own.push(row);
+            let clash = |place| self.clash(place, row.action, keys).map(|other| (place, other));
+            match [Where::Browse, Where::Anywhere].into_iter().find_map(clash) {
+                _ if keys.is_empty() => {}
+                None => self.bind(Where::Browse, row.action, vec![keys.to_vec()]),
+                Some((place, other)) => {
+                    let other = self.row(place, other).map_or("", |row| row.name);
+                    let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
+                    let message = format!(
+                        "`{}` of the command `{name}` stands in the way of `{other}`, which has it, begins or goes on \
+                         with it; keys.toml can give that another key",
+                        keys.join(" ")
+                    );
+                    faults.push(SettingError { line: *line, message });
+                }
+            }
+        }
+        faults
+    }
+
+    /// The commands of the user.
+    pub(crate) fn own(&self) -> &[&'static Row] {
+        &self.own
+    }
+
+    /// The row of an action in a place.
+    fn row(&self, place: Where, action: Action) -> Option<&'static Row> {
+        self.own.iter().find(|row| row.action == action).copied().or_else(|| row(place, action))
     }
 
     /// Shows the names of keys in ASCII only.
@@ -80,7 +130,7 @@ impl Keymap {
         let mut found = Vec::new();
         for (bound, action) in self.places.get(&place).into_iter().flatten() {
             if let Some(rest) = bound.strip_prefix(keys).filter(|rest| !rest.is_empty())
-                && let Some(row) = row(place, *action)
+                && let Some(row) = self.row(place, *action)
             {
                 found.push((self.labels(rest), row));
             }

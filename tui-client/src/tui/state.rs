@@ -18,6 +18,7 @@ pub(crate) mod permissions;
 pub(crate) mod place;
 pub(crate) mod preview;
 pub(crate) mod problem;
+pub(crate) mod programs;
 pub(crate) mod saved;
 pub(crate) mod server;
 pub(crate) mod side;
@@ -50,6 +51,7 @@ use self::{
     pattern::Pattern,
     preview::Preview,
     problem::Problem,
+    programs::{Opening, Programs},
     saved::Saved,
     server::Server,
     side::{Panes, Side},
@@ -172,6 +174,10 @@ pub(crate) struct State {
     pub(crate) edits: Vec<Edit>,
     /// Transfers left from before, which wait for servers that are not connected.
     pub(crate) left: Vec<Left>,
+    /// The programs of the user.
+    pub(crate) programs: Programs,
+    /// Programs that wait for remote files.
+    pub(crate) openings: Vec<Opening>,
     /// Requests to disk or server that are under way.
     pub(crate) tasks: Vec<(Ticket, Task)>,
     /// The servers that were connected to, or tried, and how.

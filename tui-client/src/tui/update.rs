@@ -26,6 +26,7 @@ mod mouse;
 mod name;
 mod permissions;
 mod preview;
+mod programs;
 mod question;
 mod queue;
 mod quit;
@@ -79,6 +80,7 @@ pub(crate) fn update(state: &mut State, event: Event) -> Vec<Effect> {
         Event::Left(left) => resume::found(state, left, &mut out),
         Event::Problem(problem) => state.warn(problem.to_string()),
         Event::Stop => quit::now(state, &mut out),
+        Event::Ran(run, end) => programs::ended(state, *run, &end, &mut out),
         Event::Back => read::both(state, &mut out),
     }
     connection::close_unused(state, &mut out);

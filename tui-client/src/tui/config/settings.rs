@@ -4,11 +4,15 @@ use clap::ValueEnum as _;
 use ferry_client::transfer::ConflictRule;
 use toml::de::{DeTable, DeValue};
 
+use super::programs;
 use crate::{
     args::Conflict,
     defaults, human,
     setting_error::SettingError,
-    tui::state::order::{By, Sort},
+    tui::state::{
+        order::{By, Sort},
+        programs::Programs,
+    },
 };
 
 /// The text of a file with every key, each at its default.
@@ -60,6 +64,8 @@ pub(crate) struct Settings {
     pub(crate) up: Option<u64>,
     /// The most bytes a second from it.
     pub(crate) down: Option<u64>,
+    /// The programs of the user.
+    pub(crate) programs: Programs,
 }
 
 impl Default for Settings {
@@ -79,6 +85,7 @@ impl Default for Settings {
             at_once: None,
             up: None,
             down: None,
+            programs: Programs::default(),
         }
     }
 }
@@ -91,6 +98,7 @@ impl Settings {
         match DeTable::parse(text) {
             Err(error) => faults.push(SettingError::at(text, error.span().unwrap_or_default().start, error.message())),
             Ok(table) => {
+                (settings.programs, faults) = programs::read(text, table.get_ref());
                 for (key, value) in table.get_ref() {
                     match settings.set(key.get_ref(), value.get_ref()) {
                         Ok(()) => {}
@@ -167,6 +175,8 @@ impl Settings {
             "limit-down" => self.down = limit(value)?,
             // The verbs read their defaults themselves.
             defaults::TABLE => {}
+            // Lists of tables, which are read by themselves.
+            programs::OPEN | programs::COMMAND => {}
             _ => return Err(Wrong::Key),
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! Programs that need the terminal to themselves: an editor, a shell.
+//! Programs that need the terminal to themselves: an editor, a shell, programs of the user.
 
 use std::{
     env, fs, io,
@@ -6,9 +6,10 @@ use std::{
     process::Command,
 };
 
+use super::programs;
 use crate::tui::{
     event::{Answer, Event},
-    state::{problem::Problem, ticket::Ticket},
+    state::{problem::Problem, programs::Run, ticket::Ticket},
 };
 
 /// An effect that needs the terminal, or the loop that owns it.
@@ -20,6 +21,8 @@ pub(crate) enum Outside {
     EditFile(Ticket, PathBuf),
     /// A shell in a folder.
     Shell(PathBuf),
+    /// A program of the user.
+    Program(Box<Run>),
     /// Give bytes to the clipboard of the terminal.
     Clipboard(Vec<u8>),
     /// Stop until the shell's `fg`.
@@ -30,12 +33,13 @@ pub(crate) enum Outside {
     Quit,
 }
 
-/// Runs an editor or a shell, and waits for its end. The terminal must be as the shell left it.
+/// Runs a program with the terminal, and waits for its end. The terminal must be as the shell left it.
 pub(crate) fn run(what: Outside) -> Option<Event> {
     let (ticket, result) = match what {
         Outside::EditText(ticket, text) => (ticket, edit_text(&text)),
         Outside::EditFile(ticket, path) => (ticket, edit_file(&path).map(|changed| (String::new(), changed))),
         Outside::Shell(folder) => return shell(&folder).err().map(|error| Event::Problem(Problem::new(error))),
+        Outside::Program(run) => return Some(programs::attend(*run)),
         Outside::Clipboard(_) | Outside::Suspend | Outside::Redraw | Outside::Quit => return None,
     };
     let answer = match result {

@@ -5,7 +5,7 @@ mod kinds;
 pub(crate) mod style;
 mod theme;
 
-pub(crate) use kinds::Kinds;
+pub(crate) use kinds::{FileKind, Kinds};
 use ratatui_core::style::Style;
 pub(crate) use theme::{Styles, Theme};
 

@@ -2,7 +2,7 @@
 
 use super::{
     Out, arrange, choose, clipboard, comparison, conflict, connection, copy, delete, details, edit, find, mark, name,
-    permissions, preview, queue, quit, reach, read, search, site, tabs, view,
+    permissions, preview, programs, queue, quit, reach, read, search, site, tabs, view,
 };
 use crate::tui::{
     action::{Action, Where},
@@ -30,6 +30,8 @@ pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
     }
     match action {
         Action::Open => open(state, out),
+        Action::OpenOutside => programs::open(state, out),
+        Action::Custom(number) => programs::command(state, number, out),
         Action::Parent => parent(state, out),
         Action::Back | Action::Forward => walk_history(state, action, out),
         Action::GoHome => read::go(state, state.active, home_of(state), out),
@@ -111,7 +113,7 @@ fn page(state: &State) -> isize {
     area.map_or(1, |area| isize::try_from(area.height).unwrap_or(1)).max(1)
 }
 
-/// Enters the folder under the cursor, or opens the file in the viewer.
+/// Enters the folder under the cursor, or opens the file: with the user's program for it, or in the viewer.
 pub(super) fn open(state: &mut State, out: &mut Out) {
     let pane = state.pane();
     let Some(item) = pane.current() else {
@@ -121,7 +123,9 @@ pub(super) fn open(state: &mut State, out: &mut Out) {
         return;
     };
     if !item.is_folder() {
-        view::open(state, out);
+        if !programs::open_if_named(state, out) {
+            view::open(state, out);
+        }
         return;
     }
     let name = item.entry.name.clone();

@@ -12,7 +12,7 @@ use crate::tui::{
 
 /// Shows all commands of a place.
 pub(super) fn open_palette(state: &mut State, place: Where) {
-    let palette = Palette::new(place, |row| state.offers(row));
+    let palette = Palette::new(place, state.keymap.own(), |row| state.offers(row));
     state.dialogs.push(Dialog::Palette(palette));
 }
 

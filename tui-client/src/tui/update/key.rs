@@ -43,7 +43,10 @@ pub(super) fn act(state: &mut State, place: Where, action: Action, out: &mut Out
         return;
     }
     match action {
-        Action::Help => state.dialogs.push(Dialog::Help(HelpView::new(place))),
+        Action::Help => {
+            let help = HelpView::new(place, state.keymap.own());
+            state.dialogs.push(Dialog::Help(help));
+        }
         Action::Redraw => out.push(Effect::Redraw),
         Action::Suspend => out.push(Effect::Suspend),
         _ => match place {

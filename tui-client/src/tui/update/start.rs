@@ -22,6 +22,7 @@ use crate::{
             pane::Pane,
             place::Place,
             preview::Preview,
+            programs::Programs,
             saved::Saved,
             server::Server,
             side::{Panes, Side},
@@ -63,6 +64,8 @@ pub(crate) struct Begin {
     pub(crate) at_once: usize,
     /// The most bytes a second.
     pub(crate) bandwidth: Bandwidth,
+    /// The programs of the user.
+    pub(crate) programs: Programs,
     /// Sites and bookmarks.
     pub(crate) saved: Saved,
     /// The server the command line names.
@@ -108,6 +111,8 @@ pub(crate) fn start(begin: Begin) -> (State, Vec<Effect>) {
         links: begin.links,
         edits: Vec::new(),
         left: Vec::new(),
+        programs: begin.programs,
+        openings: Vec::new(),
         tasks: Vec::new(),
         servers: HashMap::new(),
         last_server: None,

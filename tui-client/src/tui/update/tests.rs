@@ -13,6 +13,7 @@ mod mouse;
 mod outcome;
 mod permissions;
 mod preview;
+mod programs;
 mod recent;
 mod session;
 mod tabs;

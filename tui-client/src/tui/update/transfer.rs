@@ -6,7 +6,7 @@ use ferry_client::transfer::{
 
 use ferry_shared::entry::Kind;
 
-use super::{Out, conflict, connection, edit, land, quit, read};
+use super::{Out, conflict, connection, edit, land, programs, quit, read};
 use crate::{
     human,
     tui::{
@@ -215,6 +215,7 @@ fn over(state: &mut State, key: Key, out: &mut Out) {
         }
     }
     edit::transfer_over(state, key, phase == Phase::Verified, out);
+    programs::transfer_over(state, key, phase == Phase::Verified, out);
     quit::when_done(state, out);
 }
 

@@ -29,7 +29,7 @@ const DOCUMENTS: &[&str] = &[
 
 /// The kind of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Is {
+pub(crate) enum FileKind {
     Folder,
     Symlink,
     Special,
@@ -41,8 +41,21 @@ enum Is {
     File,
 }
 
-impl Is {
-    fn of(item: &Item) -> Self {
+impl FileKind {
+    /// The kind of files that has this name in `config.toml`.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "archive" => Self::Archive,
+            "document" => Self::Document,
+            "executable" => Self::Executable,
+            "image" => Self::Image,
+            "media" => Self::Media,
+            _ => return None,
+        })
+    }
+
+    /// The kind of an entry.
+    pub(crate) fn of(item: &Item) -> Self {
         match item.entry.kind {
             Kind::Folder => Self::Folder,
             Kind::Symlink => Self::Symlink,
@@ -115,13 +128,13 @@ impl Kinds {
     pub(crate) fn style(&self, item: &Item, styles: &Styles) -> Style {
         match &self.ls {
             Some(ls) => of_ls(ls, item).map_or(styles.text, |style| styles.text.patch(style)),
-            None => Is::of(item).style(styles),
+            None => FileKind::of(item).style(styles),
         }
     }
 
     /// The sign of an entry's kind, where signs are shown.
     pub(crate) fn icon(&self, item: &Item) -> Option<&'static str> {
-        self.icons.then(|| Is::of(item).icon())
+        self.icons.then(|| FileKind::of(item).icon())
     }
 }
 
@@ -194,19 +207,19 @@ mod tests {
     #[test]
     fn an_entry_is_told_by_its_kind_then_its_extension_then_its_permissions() {
         let cases = [
-            (entry("a/", 0, 0), Is::Folder),
-            (entry("a@", 0, 0), Is::Symlink),
-            (entry("a.tar.GZ", 0, 0), Is::Archive),
-            (entry("a.jpeg", 0, 0), Is::Image),
-            (entry("a.mkv", 0, 0), Is::Media),
-            (entry("a.pdf", 0, 0), Is::Document),
-            (entry("zip", 0, 0), Is::File),
-            (entry(".png", 0, 0), Is::Image),
-            (program("run"), Is::Executable),
-            (program("run.zip"), Is::Archive),
+            (entry("a/", 0, 0), FileKind::Folder),
+            (entry("a@", 0, 0), FileKind::Symlink),
+            (entry("a.tar.GZ", 0, 0), FileKind::Archive),
+            (entry("a.jpeg", 0, 0), FileKind::Image),
+            (entry("a.mkv", 0, 0), FileKind::Media),
+            (entry("a.pdf", 0, 0), FileKind::Document),
+            (entry("zip", 0, 0), FileKind::File),
+            (entry(".png", 0, 0), FileKind::Image),
+            (program("run"), FileKind::Executable),
+            (program("run.zip"), FileKind::Archive),
         ];
         for (item, is) in cases {
-            assert_eq!(Is::of(&item), is, "{}", item.entry.name.display());
+            assert_eq!(FileKind::of(&item), is, "{}", item.entry.name.display());
         }
     }
 

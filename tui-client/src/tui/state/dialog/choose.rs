@@ -59,9 +59,10 @@ pub(crate) struct Palette {
 }
 
 impl Palette {
-    /// The commands of `place` that are offered.
-    pub(crate) fn new(place: Where, offered: impl Fn(&Row) -> bool) -> Self {
-        let all = table().filter(|row| row.places.contains(&place) && offered(row)).collect();
+    /// The commands of `place` that are offered, among them `own` ones of the user.
+    pub(crate) fn new(place: Where, own: &[&'static Row], offered: impl Fn(&Row) -> bool) -> Self {
+        let all = table().chain(own.iter().copied());
+        let all = all.filter(|row| row.places.contains(&place) && offered(row)).collect();
         let mut palette = Self { place, all, field: Field::default(), found: Vec::new(), view: ListView::default() };
         palette.search();
         palette
@@ -91,6 +92,8 @@ impl Palette {
 pub(crate) struct HelpView {
     /// The place one is in.
     pub(crate) place: Where,
+    /// The commands of the user.
+    own: Vec<&'static Row>,
     /// The typed text.
     pub(crate) field: Field,
     /// The lines: headings are places, the rest rows.
@@ -122,9 +125,9 @@ pub(crate) enum HelpLine {
 }
 
 impl HelpView {
-    /// The help, seen from `place`.
-    pub(crate) fn new(place: Where) -> Self {
-        let mut help = Self { place, field: Field::default(), lines: Vec::new(), offset: 0 };
+    /// The help, seen from `place`, with `own` commands of the user.
+    pub(crate) fn new(place: Where, own: &[&'static Row]) -> Self {
+        let mut help = Self { place, own: own.to_vec(), field: Field::default(), lines: Vec::new(), offset: 0 };
         help.search();
         help
     }
@@ -152,7 +155,7 @@ impl HelpView {
                 let text = format!("{} {}", row.name, row.help).to_lowercase();
                 row.places.contains(&place) && words.iter().all(|word| text.contains(word))
             };
-            let mut rows = table().filter(fits).peekable();
+            let mut rows = table().chain(self.own.iter().copied()).filter(fits).peekable();
             if rows.peek().is_some() {
                 self.lines.push(HelpLine::Heading(place));
             }
@@ -185,7 +188,7 @@ mod tests {
 
     #[test]
     fn the_palette_finds_a_command_by_some_of_its_letters() {
-        let mut palette = Palette::new(Where::Browse, |_| true);
+        let mut palette = Palette::new(Where::Browse, &[], |_| true);
         let all = palette.found.len();
         palette.field = Field::new("newfold");
         palette.search();
@@ -197,7 +200,7 @@ mod tests {
     fn a_whole_name_chooses_its_command() {
         for place in [Where::Browse, Where::Transfers] {
             for row in table().filter(|row| row.places.contains(&place)) {
-                let mut palette = Palette::new(place, |_| true);
+                let mut palette = Palette::new(place, &[], |_| true);
                 palette.field = Field::new(row.name);
                 palette.search();
                 assert_eq!(palette.found[0].action, row.action, "{}", row.name);
@@ -207,9 +210,9 @@ mod tests {
 
     #[test]
     fn the_help_begins_with_where_one_is() {
-        let help = HelpView::new(Where::Transfers);
+        let help = HelpView::new(Where::Transfers, &[]);
         assert!(matches!(help.lines[0], HelpLine::Heading(Where::Transfers)));
-        let mut help = HelpView::new(Where::Browse);
+        let mut help = HelpView::new(Where::Browse, &[]);
         help.field = Field::new("divider");
         help.search();
         let commands = help.lines.iter().filter(|line| matches!(line, HelpLine::Command(..))).count();
