@@ -110,6 +110,7 @@ pub(crate) async fn start(context: &mut Context, address: Option<&OsStr>) -> Res
         keymap,
         appearance,
         viewing: Viewing { sort: settings.sort, hidden: settings.hidden, filter: None },
+        history: settings.history,
         preview: settings.preview,
         rule: context.global.on_conflict.map_or(settings.rule, Into::into),
         links: context.global.links,

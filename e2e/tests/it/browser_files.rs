@@ -63,6 +63,12 @@ fn sizes_of_folders_and_large_files_are_found_on_a_server() {
     screen.keys("enter");
     screen.wait("verified");
     compare::same_file(&home.join("tree/in/large.bin"), &client.scratch("here").join("tree/in/large.bin"));
+    // It is in the history of the next start.
+    screen.kill();
+    let mut screen = Screen::logged_in(&client);
+    screen.keys("W");
+    screen.wait("copy tree/in/large.bin");
+    assert!(screen.text().contains("verified"), "{}", screen.text());
 }
 
 #[test]

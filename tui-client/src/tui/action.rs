@@ -73,6 +73,7 @@ pub(crate) enum Action {
     Wider,
     Refresh,
     Transfers,
+    History,
     Answer,
     Sites,
     Account,

@@ -9,6 +9,7 @@ use ferry_client::{
 use ferry_shared::{fingerprint::Fingerprint, path::RemotePath, secret::Secret};
 
 use super::state::{
+    past::Past,
     permissions::Change,
     place::Place,
     preview::Wanted,
@@ -99,6 +100,12 @@ pub(crate) enum Effect {
     SaveSite(Option<String>, NamedSite),
     /// Forget a site.
     RemoveSite(String),
+    /// Add a transfer to the history.
+    NotePast(Past),
+    /// Read the history.
+    ReadHistory(Ticket),
+    /// Forget the history.
+    ClearHistory,
     /// Save the servers that were connected to lately.
     SaveRecent(Vec<Server>),
     /// Save the bookmarks.

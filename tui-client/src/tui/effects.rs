@@ -4,6 +4,7 @@
 //! server have tasks; a cancelled request stops at its next step.
 
 mod connection;
+mod history;
 mod local;
 mod outside;
 mod preview;
@@ -180,6 +181,9 @@ impl Effects {
             Effect::Sync(ticket, effect) => self.sync(ticket, effect),
             Effect::SaveSite(old, site) => self.saved.save_site(old, site),
             Effect::RemoveSite(name) => self.saved.remove_site(name),
+            Effect::NotePast(past) => self.saved.note_past(past),
+            Effect::ReadHistory(ticket) => self.saved.read_history(Reply::new(self.events.clone(), ticket)),
+            Effect::ClearHistory => self.saved.clear_history(),
             Effect::SaveRecent(recent) => self.saved.save_recent(recent),
             Effect::SaveBookmarks(bookmarks) => self.saved.save_bookmarks(bookmarks),
             Effect::EditText(ticket, text) => return Some(Outside::EditText(ticket, text)),

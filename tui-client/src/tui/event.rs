@@ -16,6 +16,7 @@ use super::{
         dialog::{FoundItem, Steps, TrustView},
         item::Item,
         listing::Amount,
+        past::Past,
         place::Place,
         preview::Content,
         problem::Problem,
@@ -194,6 +195,8 @@ pub(crate) enum Answer {
     Compared(Planned),
     /// Unfinished uploads on the server.
     Uploads(Vec<UnfinishedUpload>),
+    /// The transfers of the history, the last one first, and the lines that could not be read.
+    History(Vec<Past>, u64),
     /// It could not be done.
     Failed(Problem),
 }

@@ -154,6 +154,7 @@ pub(crate) fn begin(server: Option<Server>) -> Begin {
         keymap: Keymap::preset(Preset::Default),
         appearance: Appearance::default(),
         viewing: Viewing::default(),
+        history: true,
         preview: true,
         rule: ConflictRule::Ask,
         links: None,

@@ -13,6 +13,7 @@ pub(crate) mod lines;
 pub(crate) mod listing;
 pub(crate) mod order;
 pub(crate) mod pane;
+pub(crate) mod past;
 pub(crate) mod pattern;
 pub(crate) mod permissions;
 pub(crate) mod place;
@@ -156,6 +157,8 @@ pub(crate) struct State {
     pub(crate) highlight: bool,
     /// The preview of the entry under the cursor.
     pub(crate) preview: Preview,
+    /// Whether transfers that have ended are kept in the history.
+    pub(crate) keeps_history: bool,
     /// The dialogs over the panes, the topmost last.
     pub(crate) dialogs: Vec<Dialog>,
     /// The connections to servers.

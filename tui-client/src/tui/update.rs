@@ -18,6 +18,7 @@ mod details;
 mod edit;
 mod find;
 mod form;
+mod history;
 mod key;
 mod land;
 mod list;

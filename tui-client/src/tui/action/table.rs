@@ -159,6 +159,13 @@ const PROGRAM: &[Row] = &[
     row(Action::Transfers, "transfers", PANES, &["w"], "the full list of transfers").hint("transfers").rank(1),
     row(Action::Transfers, "transfers", IN_TRANSFERS, &["w"], "back to the panes"),
     row(
+        History,
+        "history",
+        &[Browse, Where::Transfers],
+        &["W"],
+        "the transfers that have ended, also of earlier starts",
+    ),
+    row(
         Answer,
         "answer",
         &[Browse, Where::Transfers],

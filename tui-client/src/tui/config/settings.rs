@@ -52,6 +52,8 @@ pub(crate) struct Settings {
     pub(crate) notify: Notify,
     /// Whether hidden names are shown.
     pub(crate) hidden: bool,
+    /// Whether transfers that have ended are kept in the history.
+    pub(crate) history: bool,
     /// Whether a wide screen begins with the preview.
     pub(crate) preview: bool,
     /// The order of folders.
@@ -79,6 +81,7 @@ impl Default for Settings {
             title: true,
             notify: Notify::Bell,
             hidden: false,
+            history: true,
             preview: true,
             sort: Sort::default(),
             rule: ConflictRule::Ask,
@@ -154,6 +157,7 @@ impl Settings {
                 }
             }
             "hidden" => self.hidden = truth(value)?,
+            "history" => self.history = truth(value)?,
             "preview" => self.preview = truth(value)?,
             "sort" => {
                 self.sort.by = match text(value)? {
@@ -232,6 +236,7 @@ mod tests {
             "title",
             "notify",
             "hidden",
+            "history",
             "preview",
             "sort",
             "reversed",

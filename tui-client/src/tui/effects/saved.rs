@@ -19,14 +19,16 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
+use super::{history, reply::Reply};
 use crate::{
     address::Address,
     home::Home,
     keyring::{self, Keyring, KeyringError},
     sites::{Site, Sites, SitesError},
     tui::{
-        event::Event,
+        event::{Answer, Event},
         state::{
+            past::Past,
             place::Place,
             problem::Problem,
             saved::{Bookmark, NamedSite, Saved},
@@ -42,6 +44,7 @@ pub(super) struct Keeper {
     sites: PathBuf,
     bookmarks: PathBuf,
     recent: PathBuf,
+    history: PathBuf,
     /// One change at a time.
     busy: Arc<Mutex<()>>,
     keyring: Arc<dyn Keyring>,
@@ -89,6 +92,7 @@ impl Keeper {
             sites: home.sites(),
             bookmarks: bookmarks(home),
             recent: recent(home),
+            history: home.state().join(history::FILE),
             busy: Arc::default(),
             keyring: keyring::system(),
         }
@@ -142,13 +146,42 @@ impl Keeper {
     }
 
     /// Saves the recent servers.
-    pub(super) fn save_recent(&self, recent: Vec<Server>) {
-        let (file, busy, events) = (self.recent.clone(), Arc::clone(&self.busy), self.events.clone());
+    pub(super) fn save_recent(&self, all: Vec<Server>) {
+        let file = self.recent.clone();
+        self.write("the recent servers are not saved", move || Ok(recent::write(&file, &all)?));
+    }
+
+    /// Adds a transfer to the history.
+    pub(super) fn note_past(&self, past: Past) {
+        let file = self.history.clone();
+        self.write("the transfer is not in the history", move || Ok(history::add(&file, &past)?));
+    }
+
+    /// Forgets the history.
+    pub(super) fn clear_history(&self) {
+        let file = self.history.clone();
+        self.write("the history is not forgotten", move || Ok(history::clear(&file)?));
+    }
+
+    /// Reads the history.
+    pub(super) fn read_history(&self, reply: Reply) {
+        let (file, busy) = (self.history.clone(), Arc::clone(&self.busy));
         tokio::task::spawn_blocking(move || {
             let _one_at_a_time = busy.lock();
-            if let Err(error) = recent::write(&file, &recent) {
-                let problem = Problem::new(format!("the recent servers are not saved: {error}"));
-                let _ = events.blocking_send(Event::Problem(problem));
+            match history::read(&file) {
+                Ok((all, damaged)) => reply.post(Answer::History(all, damaged)),
+                Err(error) => reply.post_error(&file, error),
+            }
+        });
+    }
+
+    /// Writes a file that nothing depends on. A failure is told as `fault`.
+    fn write(&self, fault: &'static str, work: impl FnOnce() -> Result<(), SavedError> + Send + 'static) {
+        let (busy, events) = (Arc::clone(&self.busy), self.events.clone());
+        tokio::task::spawn_blocking(move || {
+            let _one_at_a_time = busy.lock();
+            if let Err(error) = work() {
+                let _ = events.blocking_send(Event::Problem(Problem::new(format!("{fault}: {error}"))));
             }
         });
     }
@@ -275,6 +308,7 @@ mod tests {
             sites: file.clone(),
             bookmarks: folder.path().join("bookmarks.toml"),
             recent: folder.path().join("recent.toml"),
+            history: folder.path().join("history.jsonl"),
             busy: Arc::default(),
             keyring: Arc::new(Memory(Mutex::new(Err(KeyringError::Locked)))),
         };

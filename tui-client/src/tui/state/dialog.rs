@@ -13,7 +13,7 @@ pub(crate) use choose::{HELP_WIDEST, HelpLine, HelpView, Palette, TypeLine, Typi
 pub(crate) use comparison::{Comparison, Finding, Group, Line, Step, Steps, Sums, Why, doubt};
 pub(crate) use details::{Details, DigestState};
 pub(crate) use form::{Completing, Form, FormField, Purpose, Value};
-pub(crate) use list::{Found, FoundItem, ListView};
+pub(crate) use list::{Found, FoundItem, History, ListView};
 pub(crate) use notice::{Notice, Tone};
 pub(crate) use plan::{CopyPlan, Count, Decided, DeletePlan, Question};
 pub(crate) use viewer::Viewer;
@@ -90,6 +90,8 @@ pub(crate) enum Dialog {
     Help(HelpView),
     /// The bookmarks.
     Bookmarks(ListView),
+    /// The history of transfers.
+    History(Box<History>),
     /// The result of a search.
     Found(Box<Found>),
     /// Everything about one entry.
@@ -104,7 +106,7 @@ impl Dialog {
         match self {
             Self::Transfers(_) => Where::Transfers,
             Self::View(_) => Where::View,
-            Self::Sites(_) | Self::Bookmarks(_) => Where::List,
+            Self::Sites(_) | Self::Bookmarks(_) | Self::History(_) => Where::List,
             Self::Found(_) => Where::Found,
             Self::Form(_) => Where::Form,
             Self::Trust(_) => Where::Trust,

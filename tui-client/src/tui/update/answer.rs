@@ -3,8 +3,8 @@
 use ferry_shared::path::RemotePath;
 
 use super::{
-    Out, comparison, complete, connect, connection, copy, count, details, edit, name, permissions, preview, read,
-    search, view,
+    Out, comparison, complete, connect, connection, copy, count, details, edit, history, name, permissions, preview,
+    read, search, view,
 };
 use crate::{
     human,
@@ -43,6 +43,7 @@ pub(super) fn take(state: &mut State, ticket: Ticket, answer: Answer, out: &mut 
         Answer::Version(version) => drop(edit::version(state, ticket, version, out)),
         Answer::Gone(path) => gone(state, ticket, &path),
         Answer::Done => done(state, ticket, out),
+        Answer::History(all, damaged) => history::read(state, ticket, all, damaged),
         Answer::ModesSet { set, failed, why } => {
             if let Some(Task::SetMode(folder)) = finish(state, ticket) {
                 permissions::done(state, &folder, (set, failed), why, out);

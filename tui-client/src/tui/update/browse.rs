@@ -1,8 +1,8 @@
 //! The panes: moving about in a folder and from one to another.
 
 use super::{
-    Out, arrange, choose, clipboard, comparison, conflict, connection, copy, delete, details, edit, find, mark, name,
-    permissions, preview, programs, queue, quit, reach, read, search, site, tabs, view,
+    Out, arrange, choose, clipboard, comparison, conflict, connection, copy, delete, details, edit, find, history,
+    mark, name, permissions, preview, programs, queue, quit, reach, read, search, site, tabs, view,
 };
 use crate::tui::{
     action::{Action, Where},
@@ -67,6 +67,7 @@ fn program(state: &mut State, action: Action, out: &mut Out) {
     match action {
         Action::Refresh => connection::refresh(state, out),
         Action::Transfers => state.dialogs.push(Dialog::Transfers(queue::view(state))),
+        Action::History => history::open(state, out),
         Action::Answer => conflict::open(state),
         Action::Sites => reach::choose_server(state),
         Action::Account => connection::account(state, out),

@@ -67,6 +67,7 @@ fn mark(state: &mut State, line: usize, out: &mut Out) {
 fn put_cursor(state: &mut State, line: usize) {
     let view = match state.dialogs.last_mut() {
         Some(Dialog::Sites(view) | Dialog::Bookmarks(view)) => view,
+        Some(Dialog::History(history)) => &mut history.view,
         Some(Dialog::Found(found)) => &mut found.view,
         Some(Dialog::Palette(palette)) => &mut palette.view,
         Some(Dialog::Comparison(comparison)) => &mut comparison.view,

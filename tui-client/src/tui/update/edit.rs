@@ -122,6 +122,11 @@ fn order(from: Place, to: Place, name: Name, mode: Option<u32>) -> Order {
     }
 }
 
+/// Whether a transfer brings or sends a file that is being edited.
+pub(super) fn is_of(state: &State, key: Key) -> bool {
+    state.edits.iter().any(|edit| matches!(edit.stage, Stage::Fetching(k) | Stage::Sending(k) if k == key))
+}
+
 /// A transfer ended; it may be that of an edited file.
 pub(super) fn transfer_over(state: &mut State, key: Key, well: bool, out: &mut Out) {
     let Some(edit) =

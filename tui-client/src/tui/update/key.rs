@@ -1,8 +1,8 @@
 //! Keys: runs the bound actions, and types the unbound keys into text fields.
 
 use super::{
-    Out, browse, choose, clipboard, comparison, conflict, connect, connection, copy, find, form, question, queue, quit,
-    resume, search, site, view,
+    Out, browse, choose, clipboard, comparison, conflict, connect, connection, copy, find, form, history, question,
+    queue, quit, resume, search, site, view,
 };
 use crate::tui::{
     action::{Action, Where, table},
@@ -79,6 +79,7 @@ fn lacking(state: &State, place: Where, action: Action) -> Option<String> {
 fn list(state: &mut State, action: Action, out: &mut Out) {
     match state.dialogs.last() {
         Some(Dialog::Sites(_)) => site::act(state, action, out),
+        Some(Dialog::History(_)) => history::act(state, action),
         Some(Dialog::Bookmarks(_)) => site::act_bookmarks(state, action, out),
         _ => {}
     }

@@ -166,6 +166,11 @@ fn fetch(state: &mut State, from: Place, files: Vec<Item>, copies: PathBuf, run:
     out.push(Effect::Transfer(TransferEffect::Begin(key, order)));
 }
 
+/// Whether a transfer brings files for a program.
+pub(super) fn is_of(state: &State, key: Key) -> bool {
+    state.openings.iter().any(|opening| opening.key == key)
+}
+
 /// A transfer ended; it may be what a program waits for.
 pub(super) fn transfer_over(state: &mut State, key: Key, well: bool, out: &mut Out) {
     let Some(at) = state.openings.iter().position(|opening| opening.key == key) else { return };

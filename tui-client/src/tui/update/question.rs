@@ -1,6 +1,6 @@
 //! Questions that are answered with yes or no, and the change that each answer leads to.
 
-use super::{Out, comparison, connection, copy, delete, edit, queue, site};
+use super::{Out, comparison, connection, copy, delete, edit, history, queue, site};
 use crate::tui::{
     action::Action,
     effect::Effect,
@@ -24,6 +24,7 @@ pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
             }
         }
         Some(Dialog::Question(question)) => match (question.decided, yes) {
+            (Decided::ClearHistory, true) => history::clear(state, out),
             (Decided::RemoveSite(name), true) => site::remove(state, &name, out),
             (Decided::SendBack(id), yes) => edit::decided(state, id, yes, out),
             (Decided::Leave(server), true) => connection::leave_now(state, &server, out),

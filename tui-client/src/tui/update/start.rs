@@ -54,6 +54,8 @@ pub(crate) struct Begin {
     pub(crate) appearance: Appearance,
     /// The sort order and the filters of the panes.
     pub(crate) viewing: Viewing,
+    /// Whether transfers that have ended are kept in the history.
+    pub(crate) history: bool,
     /// Whether a wide screen begins with the preview.
     pub(crate) preview: bool,
     /// The rule for copies whose target exists already.
@@ -102,6 +104,7 @@ pub(crate) fn start(begin: Begin) -> (State, Vec<Effect>) {
         find: None,
         highlight: false,
         preview: Preview::new(begin.preview),
+        keeps_history: begin.history,
         dialogs: Vec::new(),
         connections: Connections::new(),
         ended: HashMap::new(),

@@ -9,6 +9,7 @@ mod edit;
 mod failures;
 mod files;
 mod found;
+mod history;
 mod mouse;
 mod outcome;
 mod permissions;

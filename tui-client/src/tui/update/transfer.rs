@@ -6,7 +6,7 @@ use ferry_client::transfer::{
 
 use ferry_shared::entry::Kind;
 
-use super::{Out, conflict, connection, edit, land, programs, quit, read};
+use super::{Out, conflict, connection, edit, history, land, programs, quit, read};
 use crate::{
     human,
     tui::{
@@ -185,6 +185,9 @@ fn over(state: &mut State, key: Key, out: &mut Out) {
         if let Some(place) = order.to.join_path(&piece.becomes) {
             read::changed_below(state, &place);
         }
+    }
+    if !edit::is_of(state, key) && !programs::is_of(state, key) {
+        history::note(state, key, out);
     }
     connection::usage(&order.to, out);
     if order.moves {

@@ -17,6 +17,7 @@ pub(super) fn draw(paint: &mut Paint<'_>, state: &State, dialog: &Dialog, room: 
         // All but the last take the whole screen, the last takes one line; they are drawn elsewhere.
         Dialog::Transfers(_) | Dialog::View(_) | Dialog::Comparison(_) | Dialog::Type(_) => {}
         Dialog::Sites(view) => lists::sites(paint, state, *view, room),
+        Dialog::History(history) => lists::history(paint, state, history, room),
         Dialog::Bookmarks(view) => lists::bookmarks(paint, state, *view, room),
         Dialog::Found(found) => lists::found(paint, state, found, room),
         Dialog::Form(form) => form::draw(paint, state, form, room),

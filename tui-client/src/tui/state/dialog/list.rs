@@ -2,7 +2,7 @@
 
 use ferry_shared::path::RemotePath;
 
-use crate::tui::state::{item::Item, place::Place, problem::Problem, ticket::Ticket};
+use crate::tui::state::{item::Item, past::Past, place::Place, problem::Problem, ticket::Ticket};
 
 /// The cursor in a list, and the scroll position.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -34,6 +34,19 @@ pub(crate) struct FoundItem {
     pub(crate) under: RemotePath,
     /// It.
     pub(crate) item: Item,
+}
+
+/// The history of transfers.
+#[derive(Debug)]
+pub(crate) struct History {
+    /// Names the answer, until it comes.
+    pub(crate) ticket: Option<Ticket>,
+    /// The transfers, the last one first.
+    pub(crate) items: Vec<Past>,
+    /// Lines of the file that could not be read.
+    pub(crate) damaged: u64,
+    /// The cursor.
+    pub(crate) view: ListView,
 }
 
 /// The result of a search.

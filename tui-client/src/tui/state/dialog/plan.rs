@@ -101,6 +101,8 @@ pub(crate) struct DeletePlan {
 pub(crate) enum Decided {
     /// Take a site off the list.
     RemoveSite(String),
+    /// Forget the history of transfers.
+    ClearHistory,
     /// Send an edited file back over a newer one.
     SendBack(u64),
     /// Leave a server.

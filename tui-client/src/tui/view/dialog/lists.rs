@@ -1,12 +1,15 @@
 //! Lists to choose from: sites, bookmarks, the results of a search.
 
+use ferry_shared::entry::Mtime;
 use ratatui::layout::Rect;
 
 use crate::tui::{
     action::Action,
     state::{
         State,
-        dialog::{Found, ListView},
+        dialog::{Found, History, ListView},
+        labels,
+        past::{Outcome, Past},
         saved::{Bookmark, NamedSite},
     },
     view::{
@@ -72,6 +75,37 @@ pub(super) fn bookmarks(paint: &mut Paint<'_>, state: &State, view: ListView, ro
         empty(paint, area, "no bookmarks yet; n bookmarks the folder of the active pane");
     }
     list::draw(paint, area, view, &lines, style);
+}
+
+pub(super) fn history(paint: &mut Paint<'_>, state: &State, history: &History, room: Rect) {
+    let theme = &paint.appearance().theme;
+    let (style, dim) = (theme.text, theme.dim);
+    let signs = paint.appearance().signs;
+    let line = |past: &Past| {
+        let sign = match past.outcome {
+            Outcome::Done => signs.good,
+            Outcome::Failed => signs.bad,
+            Outcome::Cancelled | Outcome::Skipped => signs.dash,
+        };
+        let date = Dates::Medium.text(Mtime(past.at, 0), state.clock(), &state.zone);
+        let (what, to) = (labels::escaped(&past.what), labels::escaped(&past.to));
+        (
+            format!("{sign} {} {what} → {to}", past.verb),
+            format!("{:>8}  {}  {date}", figures::size(past.bytes), labels::escaped(&past.told)),
+        )
+    };
+    let lines: Vec<Line> = history.items.iter().map(line).collect();
+    let above = u16::from(history.damaged > 0);
+    let area =
+        open(paint, state, room, "Transfers that have ended", &lines, above, &[Action::NewSite, Action::EditSite]);
+    if lines.is_empty() && history.ticket.is_none() {
+        empty(paint, area, "no transfer has ended yet");
+    }
+    if above > 0 {
+        let text = format!("{} lines of the history could not be read", history.damaged);
+        paint.text(area.x, area.y.saturating_sub(1), area.width, &text, dim);
+    }
+    list::draw(paint, area, history.view, &lines, style);
 }
 
 pub(super) fn found(paint: &mut Paint<'_>, state: &State, found: &Found, room: Rect) {
