@@ -3,7 +3,9 @@
 use std::{fs, os::unix::fs::symlink, process::Command};
 
 use ferry_e2e::{
-    MIB, PASSWORD, compare, material,
+    MIB, PASSWORD,
+    client::Client,
+    compare, material,
     proxy::{Direction, Proxy, Then},
     screen::{Screen, Setup},
     server::{self, Server},
@@ -36,6 +38,53 @@ fn an_account_that_is_disabled_during_a_copy_ends_the_session_and_ctrl_r_goes_on
     screen.keys("enter");
     screen.wait("verified");
     compare::same_file(&client.scratch("here").join("large.bin"), &server.home("anna").join("large.bin"));
+}
+
+/// A browser with an upload to a server that is killed half-way.
+fn killed_half_way() -> (Server, Proxy, Client, Screen) {
+    let mut server = Server::with_anna();
+    let proxy = Proxy::new(server.address());
+    let client = server.client("anna").at_address(proxy.address());
+    material::random_file(&client.scratch("here").join("large.bin"), 24 * MIB, 3);
+    let mut screen = Screen::log_in(Setup::new(&client).size(120, 30), &client);
+    screen.wait("large.bin");
+    proxy.after(Direction::Up, 8 * MIB, Then::Hold);
+    screen.keys("c");
+    screen.wait("it fits");
+    screen.keys("enter");
+    proxy.wait_tripped(Direction::Up);
+    server.kill();
+    (server, proxy, client, screen)
+}
+
+#[test]
+fn a_server_that_is_killed_and_started_again_is_reached_again_and_the_copy_goes_on() {
+    let (mut server, proxy, client, mut screen) = killed_half_way();
+    screen.wait("again in");
+    proxy.release();
+    server.start_again();
+    screen.wait("verified");
+    screen.wait_gone("again in");
+    compare::same_file(&client.scratch("here").join("large.bin"), &server.home("anna").join("large.bin"));
+    let sent = proxy.counted(Direction::Up);
+    assert!(sent < 28 * MIB, "{sent} bytes went up");
+}
+
+#[test]
+fn another_key_after_a_restart_is_a_hard_stop_that_names_both_and_sends_nothing() {
+    let (mut server, proxy, _client, mut screen) = killed_half_way();
+    let logins = |server: &Server| server.log().matches(": logged in").count();
+    let (known, before) = (server.fingerprint().to_owned(), logins(&server));
+    fs::remove_dir_all(server.data().join("identity")).unwrap();
+    proxy.release();
+    server.start_again();
+    screen.wait("Stopped: the server's key is not the known one");
+    let text = screen.text();
+    assert!(text.contains(&known) && text.contains(server.fingerprint()), "{text}");
+    screen.keys("y enter");
+    screen.wait("waiting for anna@");
+    assert_eq!(logins(&server), before, "{}", server.log());
+    assert!(!server.home("anna").join("large.bin").exists());
 }
 
 #[test]
