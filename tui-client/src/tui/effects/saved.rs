@@ -148,7 +148,7 @@ impl Keeper {
     /// Saves the recent servers.
     pub(super) fn save_recent(&self, all: Vec<Server>) {
         let file = self.recent.clone();
-        self.write("the recent servers are not saved", move || Ok(recent::write(&file, &all)?));
+        self.write("the recent servers are not saved", move || recent::write(&file, &all));
     }
 
     /// Adds a transfer to the history.
