@@ -193,7 +193,7 @@ impl SftpRemote {
     /// Makes a symbolic link that leads to `text`.
     ///
     /// # Errors
-    /// [`Code::Exists`] if something is there, or the server's refusal.
+    /// A refusal with the code `exists` if something is there, or the server's refusal.
     pub async fn make_link(&self, path: &RemotePath, text: Vec<u8>) -> Result<(), ClientError> {
         let path = self.calls.wire(path);
         if self.calls.look_if_there(path.clone()).await?.is_some() {
