@@ -25,7 +25,7 @@ use ferry_client::{
     transfer::{Engine, Event, Job, JobOptions, Outcome, Piece, Settings, Summary, Work},
 };
 use ferry_shared::{limits::BLOCK_LEN, path::RemotePath};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use self::memory_server::Server;
 
@@ -47,6 +47,13 @@ impl Rig {
         let server = Server::start().await;
         let (engine, events) = Engine::start(settings);
         Self { server, engine, events, told: Vec::new(), folder: tempfile::tempdir().unwrap() }
+    }
+
+    /// Lets further downloads send this many halves of blocks, and more with further permits.
+    fn halves(&self, permits: usize) -> Arc<Semaphore> {
+        let halves = Arc::new(Semaphore::new(permits));
+        self.server.state().halves = Some(Arc::clone(&halves));
+        halves
     }
 
     fn local(&self, name: &str) -> PathBuf {

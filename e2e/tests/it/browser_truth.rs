@@ -11,8 +11,8 @@ use ferry_e2e::{
     server::{self, Server},
 };
 
-#[test]
-fn an_account_that_is_disabled_during_a_copy_ends_the_session_and_ctrl_r_goes_on_once_it_is_enabled() {
+/// A browser with an upload that is held half-way.
+fn held_half_way() -> (Server, Proxy, Client, Screen) {
     let server = Server::with_anna();
     let proxy = Proxy::new(server.address());
     let client = server.client("anna").at_address(proxy.address());
@@ -24,6 +24,12 @@ fn an_account_that_is_disabled_during_a_copy_ends_the_session_and_ctrl_r_goes_on
     screen.wait("it fits");
     screen.keys("enter");
     proxy.wait_tripped(Direction::Up);
+    (server, proxy, client, screen)
+}
+
+#[test]
+fn an_account_that_is_disabled_during_a_copy_ends_the_session_and_ctrl_r_goes_on_once_it_is_enabled() {
+    let (server, proxy, client, mut screen) = held_half_way();
     assert!(server.ferryd(&["user", "set", "anna", "--disable"], "").0.success());
     proxy.release();
     screen.wait("ended the session");
@@ -40,26 +46,10 @@ fn an_account_that_is_disabled_during_a_copy_ends_the_session_and_ctrl_r_goes_on
     compare::same_file(&client.scratch("here").join("large.bin"), &server.home("anna").join("large.bin"));
 }
 
-/// A browser with an upload to a server that is killed half-way.
-fn killed_half_way() -> (Server, Proxy, Client, Screen) {
-    let mut server = Server::with_anna();
-    let proxy = Proxy::new(server.address());
-    let client = server.client("anna").at_address(proxy.address());
-    material::random_file(&client.scratch("here").join("large.bin"), 24 * MIB, 3);
-    let mut screen = Screen::log_in(Setup::new(&client).size(120, 30), &client);
-    screen.wait("large.bin");
-    proxy.after(Direction::Up, 8 * MIB, Then::Hold);
-    screen.keys("c");
-    screen.wait("it fits");
-    screen.keys("enter");
-    proxy.wait_tripped(Direction::Up);
-    server.kill();
-    (server, proxy, client, screen)
-}
-
 #[test]
 fn a_server_that_is_killed_and_started_again_is_reached_again_and_the_copy_goes_on() {
-    let (mut server, proxy, client, mut screen) = killed_half_way();
+    let (mut server, proxy, client, mut screen) = held_half_way();
+    server.kill();
     screen.wait("again in");
     proxy.release();
     server.start_again();
@@ -72,7 +62,8 @@ fn a_server_that_is_killed_and_started_again_is_reached_again_and_the_copy_goes_
 
 #[test]
 fn another_key_after_a_restart_is_a_hard_stop_that_names_both_and_sends_nothing() {
-    let (mut server, proxy, _client, mut screen) = killed_half_way();
+    let (mut server, proxy, _client, mut screen) = held_half_way();
+    server.kill();
     let logins = |server: &Server| server.log().matches(": logged in").count();
     let (known, before) = (server.fingerprint().to_owned(), logins(&server));
     fs::remove_dir_all(server.data().join("identity")).unwrap();

@@ -1,10 +1,9 @@
 //! Pauses in the middle of blocks, which are finished and not sent again.
 
-use std::{fs, sync::Arc};
+use std::fs;
 
 use ferry_client::transfer::{Bandwidth, Event, ItemId, ItemState, JobOptions, Selected, Settings};
 use ferry_shared::limits::{BLOCK_LEN, BLOCK_SIZE};
-use tokio::sync::Semaphore;
 
 use super::{Rig, bytes, memory_server::LARGE, write};
 
@@ -66,9 +65,8 @@ async fn a_download_that_is_paused_in_every_block_receives_no_block_twice() {
     const BLOCKS: usize = 4;
     for whole_job in [false, true] {
         let mut rig = Rig::new().await;
-        let mut halves = Arc::new(Semaphore::new(0));
         rig.server.state().put("x", &bytes(BLOCKS * BLOCK_LEN, 0));
-        rig.server.state().halves = Some(Arc::clone(&halves));
+        let mut halves = rig.halves(0);
         rig.download("x", "x", JobOptions::default());
         let item = begun(&mut rig, ItemState::Receiving).await;
         let job = rig.engine.progress().jobs[0].job;
@@ -80,8 +78,7 @@ async fn a_download_that_is_paused_in_every_block_receives_no_block_twice() {
             halves.add_permits(1);
             rig.engine.drained().await;
             // The next connection is permitted nothing yet, and the last one nothing more.
-            halves = Arc::new(Semaphore::new(0));
-            rig.server.state().halves = Some(Arc::clone(&halves));
+            halves = rig.halves(0);
             rig.engine.resume(what);
         }
         assert_eq!(rig.job_done().await.files, 1);
@@ -96,9 +93,8 @@ async fn a_download_that_is_paused_in_every_block_receives_no_block_twice() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_block_that_waits_for_the_bandwidth_limit_is_kept_by_a_pause() {
     let mut rig = Rig::new().await;
-    let halves = Arc::new(Semaphore::new(1));
     rig.server.state().put("x", &bytes(2 * BLOCK_LEN, 0));
-    rig.server.state().halves = Some(Arc::clone(&halves));
+    let halves = rig.halves(1);
     rig.download("x", "x", JobOptions::default());
     let item = begun(&mut rig, ItemState::Receiving).await;
     assert!(is_within_a_block(&rig, 0).await);

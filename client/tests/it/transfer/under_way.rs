@@ -1,10 +1,7 @@
 //! The bytes of blocks that are under way: shown, but not counted as transferred.
 
-use std::sync::Arc;
-
 use ferry_client::transfer::{ActiveItem, Bandwidth, ItemState, JobOptions, Outcome, Settings};
 use ferry_shared::limits::BLOCK_LEN;
-use tokio::sync::Semaphore;
 
 use super::{Rig, bytes, write};
 
@@ -52,9 +49,8 @@ async fn a_file_of_one_block_is_sending_and_shows_its_bytes_as_they_are_sent() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_of_one_block_is_receiving_and_shows_its_bytes_as_they_arrive() {
     let mut rig = Rig::new().await;
-    let halves = Arc::new(Semaphore::new(1));
     rig.server.state().put("x", &bytes(SMALL, 0));
-    rig.server.state().halves = Some(Arc::clone(&halves));
+    let halves = rig.halves(1);
     rig.download("x", "x", JobOptions::default());
     let active = shown(&rig).await;
     assert_eq!((active.state, active.size), (ItemState::Receiving, Some(SMALL as u64)));
@@ -69,13 +65,11 @@ async fn a_file_of_one_block_is_receiving_and_shows_its_bytes_as_they_arrive() {
 async fn the_bytes_of_a_block_that_is_lost_are_taken_back_and_not_counted_twice() {
     for size in [SMALL, BLOCK_LEN + SMALL] {
         let mut rig = Rig::new().await;
-        let first = Arc::new(Semaphore::new(1));
         rig.server.state().put("x", &bytes(size, 0));
-        rig.server.state().halves = Some(Arc::clone(&first));
+        let first = rig.halves(1);
         rig.download("x", "x", JobOptions::default());
         let before = shown(&rig).await;
-        let again = Arc::new(Semaphore::new(0));
-        rig.server.state().halves = Some(Arc::clone(&again));
+        let again = rig.halves(0);
         first.close();
         taken_back(&rig).await;
         again.add_permits(1);
@@ -91,9 +85,8 @@ async fn the_bytes_of_a_block_that_is_lost_are_taken_back_and_not_counted_twice(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_block_of_a_large_file_shows_its_bytes_as_they_arrive() {
     let mut rig = Rig::new().await;
-    let halves = Arc::new(Semaphore::new(3));
     rig.server.state().put("x", &bytes(2 * BLOCK_LEN, 0));
-    rig.server.state().halves = Some(Arc::clone(&halves));
+    let halves = rig.halves(3);
     rig.download("x", "x", JobOptions::default());
     while shown(&rig).await.done <= BLOCK_LEN as u64 {}
     assert!(shown(&rig).await.done < 2 * BLOCK_LEN as u64);
