@@ -57,7 +57,7 @@ fn sizes_of_folders_and_large_files_are_found_on_a_server() {
     screen.keys("enter");
     screen.wait("1 found");
     assert!(screen.text().contains("tree/in/large.bin") && !screen.text().contains("small.bin"), "{}", screen.text());
-    // What was found is copied to this computer.
+    // The file that was found is copied to this computer.
     screen.keys("f5");
     screen.wait("it fits");
     screen.keys("enter");

@@ -4,7 +4,6 @@
 //! server have tasks; a cancelled request stops at its next step.
 
 mod connection;
-mod history;
 mod local;
 mod outside;
 mod preview;

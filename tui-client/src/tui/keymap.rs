@@ -27,7 +27,7 @@ pub(crate) struct Keymap {
 pub(crate) struct OwnCommand<'c> {
     /// Its name.
     pub(crate) name: &'c str,
-    /// What it runs.
+    /// The program and its arguments, for the help.
     pub(crate) runs: &'c str,
     /// Its keys; none if it has only its name.
     pub(crate) keys: &'c [Key],

@@ -46,7 +46,7 @@ pub(crate) struct Runtime {
     away: Option<JoinHandle<Option<Event>>>,
     /// When the last such program ended.
     returned: Option<Instant>,
-    /// What wants the terminal meanwhile.
+    /// Programs that want the terminal meanwhile.
     waiting: VecDeque<Outside>,
     signals: Signals,
     begun: Instant,

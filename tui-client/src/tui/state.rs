@@ -201,7 +201,7 @@ pub(crate) struct State {
     pub(crate) toast: Option<Toast>,
     /// The last click.
     pub(crate) click: Option<Click>,
-    /// What can be clicked on the screen as it was drawn last.
+    /// The targets of clicks on the screen as it was drawn last.
     pub(crate) hits: Hits,
     /// Whether the end was asked for.
     pub(crate) quitting: Quitting,

@@ -36,6 +36,7 @@ mod read;
 mod resume;
 mod search;
 mod site;
+mod sizes;
 mod start;
 mod tabs;
 #[cfg(test)]

@@ -169,7 +169,7 @@ impl<'f, 't> Entry<'f, 't> {
         }
     }
 
-    /// What is run. A command shows what it wrote, an opener shows the file by itself.
+    /// The program and its arguments. `pauses` is the default: a command shows its output, an opener shows the file by itself.
     fn program(&mut self, of: &str, pauses: bool) -> Option<Program> {
         let waits = self.truth("wait").unwrap_or(false);
         let pauses = self.truth("pause").unwrap_or(pauses);

@@ -1,5 +1,6 @@
 //! Reads and writes the user's sites and bookmarks, `sites.toml` and `bookmarks.toml`, and the recent servers.
 
+mod history;
 mod recent;
 
 use std::{
@@ -19,7 +20,7 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
-use super::{history, reply::Reply};
+use super::reply::Reply;
 use crate::{
     address::Address,
     home::Home,

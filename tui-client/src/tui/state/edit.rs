@@ -39,3 +39,13 @@ pub(crate) struct Edit {
     /// The stage.
     pub(crate) stage: Stage,
 }
+
+impl Edit {
+    /// The transfer that brings or sends it now.
+    pub(crate) fn transfer(&self) -> Option<Key> {
+        match self.stage {
+            Stage::Fetching(key) | Stage::Sending(key) => Some(key),
+            _ => None,
+        }
+    }
+}

@@ -1,10 +1,10 @@
-//! What a click means where: recorded while the screen is drawn, asked when the mouse is pressed.
+//! The targets of clicks: recorded while the screen is drawn, looked up when the mouse is pressed.
 
 use ratatui_core::layout::{Position, Rect};
 
 use crate::tui::action::{Action, Where};
 
-/// What a part of the screen stands for.
+/// The target of a click on a part of the screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Target {
     /// A key that is shown, or a choice that has one.
@@ -17,7 +17,7 @@ pub(crate) enum Target {
     Field(usize),
 }
 
-/// What can be clicked on the screen as it was drawn last.
+/// The targets of clicks on the screen as it was drawn last.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Hits {
     /// The part of the screen that had the keys.
@@ -39,7 +39,7 @@ impl Hits {
         self.areas.push((area, target));
     }
 
-    /// What is at a cell, the topmost if there are several; nothing if the keys went elsewhere since the drawing.
+    /// The target at a cell, the topmost if there are several; nothing if the keys went elsewhere since the drawing.
     pub(crate) fn at(&self, cell: Position, place: Where, depth: usize) -> Option<Target> {
         if (self.place, self.depth) != (Some(place), depth) {
             return None;

@@ -9,7 +9,7 @@ pub(crate) struct Past {
     pub(crate) at: i64,
     /// `copy`, `move` or `sync`.
     pub(crate) verb: String,
-    /// What was transferred, for a person.
+    /// The file or folder, or how many there are, for a person.
     pub(crate) what: String,
     /// The folder it came from, with its site.
     pub(crate) from: String,

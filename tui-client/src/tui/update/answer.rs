@@ -4,7 +4,7 @@ use ferry_shared::path::RemotePath;
 
 use super::{
     Out, comparison, complete, connect, connection, copy, count, details, edit, history, name, permissions, preview,
-    read, search, view,
+    read, search, sizes, view,
 };
 use crate::{
     human,
@@ -32,7 +32,7 @@ pub(super) fn take(state: &mut State, ticket: Ticket, answer: Answer, out: &mut 
             if count::counted(state, ticket, (amount, unreadable, left_out), more) {
                 copy::counted(state, out);
             } else {
-                permissions::sized(state, ticket, (amount, unreadable), more, out);
+                sizes::counted(state, ticket, (amount, unreadable), more, out);
             }
         }
         Answer::Comparing(steps) => comparison::comparing(state, ticket, steps),

@@ -2,7 +2,7 @@
 
 use super::{
     Out, arrange, choose, clipboard, comparison, conflict, connection, copy, delete, details, edit, find, history,
-    mark, name, permissions, preview, programs, queue, quit, reach, read, search, site, tabs, view,
+    mark, name, permissions, preview, programs, queue, quit, reach, read, search, site, sizes, tabs, view,
 };
 use crate::tui::{
     action::{Action, Where},
@@ -52,7 +52,7 @@ pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
         Action::Details => details::open(state, out),
         Action::MakeLink => name::link(state),
         Action::Permissions => permissions::ask(state),
-        Action::FolderSizes => permissions::ask_sizes(state, out),
+        Action::FolderSizes => sizes::ask(state, out),
         Action::CopyPath | Action::CopyAddress => clipboard::copy(state, action, out),
         Action::Find => find::begin(state),
         Action::Filter => find::begin_filter(state),

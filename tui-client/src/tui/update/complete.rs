@@ -14,7 +14,7 @@ use crate::tui::{
     },
 };
 
-/// The most names that are kept and shown of those that a path could go on with.
+/// The most names that are shown of those that a path could go on with.
 const SHOWN: usize = 12;
 
 /// Completes the path in the field with the cursor. Returns whether that field takes one.
@@ -70,10 +70,10 @@ fn waiting(state: &mut State, ticket: Ticket) -> Option<&mut Form> {
     })
 }
 
-/// Takes a page of the folder whose names complete a path. Returns whether the ticket is of that.
-pub(super) fn page(state: &mut State, ticket: Ticket, items: &[Item], more: bool) -> bool {
-    let Some(form) = waiting(state, ticket) else { return false };
-    let Some(completing) = &mut form.completing else { return false };
+/// Takes a page of the folder whose names complete a path.
+pub(super) fn page(state: &mut State, ticket: Ticket, items: &[Item], more: bool) {
+    let Some(form) = waiting(state, ticket) else { return };
+    let Some(completing) = &mut form.completing else { return };
     let start = &completing.typed.1;
     let folders = matches!(form.purpose, Purpose::GoTo(_) | Purpose::Target);
     // Names that begin with a dot are offered once the dot is typed; names that are no text cannot be typed.
@@ -86,7 +86,6 @@ pub(super) fn page(state: &mut State, ticket: Ticket, items: &[Item], more: bool
     if !more && let Some(completing) = form.completing.take() {
         complete(form, completing);
     }
-    true
 }
 
 /// The folder cannot be listed. Returns whether the ticket is of a completion.

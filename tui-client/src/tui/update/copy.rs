@@ -190,11 +190,7 @@ fn ask_name(state: &mut State) {
 /// The name is not valid.
 pub(super) fn change_name(state: &mut State, text: &str) -> Result<(), String> {
     let name = Name::try_from(text).map_err(|error| error.to_string())?;
-    let plan = state.dialogs.iter_mut().rev().find_map(|dialog| match dialog {
-        Dialog::Copy(plan) => Some(plan),
-        _ => None,
-    });
-    if let Some([piece]) = plan.map(|plan| plan.order.what.as_mut_slice()) {
+    if let Some([piece]) = below(state).map(|plan| plan.order.what.as_mut_slice()) {
         let folder = piece.becomes.parent().unwrap_or_else(RemotePath::home);
         piece.becomes = folder.join(&name).map_err(|error| error.to_string())?;
     }
@@ -203,7 +199,7 @@ pub(super) fn change_name(state: &mut State, text: &str) -> Result<(), String> {
 
 fn accept(state: &mut State, out: &mut Out) {
     let Some(Dialog::Copy(plan)) = state.dialogs.last_mut() else { return };
-    if plan.leads_to_itself() {
+    if plan.is_already_at(&plan.order.to) {
         state.warn("that is where it is already; a gives it another name, t another target");
         return;
     }
@@ -228,17 +224,21 @@ fn accept(state: &mut State, out: &mut Out) {
 /// The path is not valid, or is the source folder.
 pub(super) fn change_target(state: &mut State, text: &str) -> Result<(), String> {
     let home = state.home.clone();
-    let Some(Dialog::Copy(plan)) = state.dialogs.iter_mut().rev().find(|dialog| matches!(dialog, Dialog::Copy(_)))
-    else {
-        return Ok(());
-    };
+    let Some(plan) = below(state) else { return Ok(()) };
     let to = plan.order.to.typed(text, &home)?;
-    let before = std::mem::replace(&mut plan.order.to, to);
-    if plan.leads_to_itself() {
-        plan.order.to = before;
+    if plan.is_already_at(&to) {
         return Err("that is where it is already".to_owned());
     }
+    plan.order.to = to;
     Ok(())
+}
+
+/// The topmost plan, which is below the form that changes it.
+fn below(state: &mut State) -> Option<&mut CopyPlan> {
+    state.dialogs.iter_mut().rev().find_map(|dialog| match dialog {
+        Dialog::Copy(plan) => Some(&mut **plan),
+        _ => None,
+    })
 }
 
 /// Starts the topmost plan.

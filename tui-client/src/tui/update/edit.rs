@@ -124,16 +124,12 @@ fn order(from: Place, to: Place, name: Name, mode: Option<u32>) -> Order {
 
 /// Whether a transfer brings or sends a file that is being edited.
 pub(super) fn is_of(state: &State, key: Key) -> bool {
-    state.edits.iter().any(|edit| matches!(edit.stage, Stage::Fetching(k) | Stage::Sending(k) if k == key))
+    state.edits.iter().any(|edit| edit.transfer() == Some(key))
 }
 
 /// A transfer ended; it may be that of an edited file.
 pub(super) fn transfer_over(state: &mut State, key: Key, well: bool, out: &mut Out) {
-    let Some(edit) =
-        state.edits.iter_mut().find(|edit| matches!(edit.stage, Stage::Fetching(k) | Stage::Sending(k) if k == key))
-    else {
-        return;
-    };
+    let Some(edit) = state.edits.iter_mut().find(|edit| edit.transfer() == Some(key)) else { return };
     let (id, copy) = (edit.id, edit.copy.clone());
     match (&edit.stage, well) {
         (Stage::Fetching(_), true) => {

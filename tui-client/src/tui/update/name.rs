@@ -6,6 +6,7 @@ use ferry_client::SitePath;
 use ferry_shared::{name::Name, path::RemotePath};
 
 use super::{Out, read};
+use crate::os_bytes::bytes_of;
 use crate::tui::{
     effect::Effect,
     state::{
@@ -92,7 +93,7 @@ fn text_of(place: &Place, folder: &Place) -> Vec<u8> {
             let up = from[common..].iter().map(|_| b"..".to_vec());
             up.chain(to[common..].iter().cloned()).collect::<Vec<_>>().join(&b'/')
         }
-        _ => place.path.local().map(|path| path.as_os_str().as_encoded_bytes().to_vec()).unwrap_or_default(),
+        _ => place.path.local().map(|path| bytes_of(path.as_os_str()).into_owned()).unwrap_or_default(),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::tui::{
     state::{
         State,
         dialog::{Dialog, Purpose},
-        edit::{Edit, Stage},
+        edit::Edit,
         offered,
         problem::Problem,
         task::Left,
@@ -106,14 +106,7 @@ pub(super) fn park(state: &mut State, server: &Target, why: Option<&Problem>, ou
     queue::forget_jobs(state, server, out);
     // Files that are being edited live here only: their transfers are not worth keeping.
     let mine = |edit: &mut Edit| edit.place.target() == Some(server);
-    let of_edits: Vec<Key> = state
-        .edits
-        .extract_if(.., mine)
-        .filter_map(|edit| match edit.stage {
-            Stage::Fetching(key) | Stage::Sending(key) => Some(key),
-            _ => None,
-        })
-        .collect();
+    let of_edits: Vec<Key> = state.edits.extract_if(.., mine).filter_map(|edit| edit.transfer()).collect();
     let unfinished: Vec<_> = state
         .transfers
         .all()

@@ -34,6 +34,11 @@ pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
         return;
     }
     let at = view.cursor;
+    match action {
+        Action::NewSite => return state.dialogs.push(reach::form(&state.home)),
+        Action::Close => return drop(state.dialogs.pop()),
+        _ => {}
+    }
     if let Some(server) = at.checked_sub(state.saved.sites.len()).and_then(|at| recent.get(at)) {
         act_recent(state, action, server, out);
         return;
@@ -47,7 +52,6 @@ pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
                 Err(fault) => state.warn(fault),
             }
         }
-        (Action::NewSite, _) => state.dialogs.push(reach::form(&state.home)),
         (Action::EditSite, Some(NamedSite { name, site })) => {
             let form = form(state, Some(name), (site.url(), site.user, site.path.unwrap_or_default()), site.identity);
             state.dialogs.push(Dialog::Form(Box::new(form)));
@@ -63,7 +67,6 @@ pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
             };
             state.dialogs.push(Dialog::Question(Box::new(question)));
         }
-        (Action::Close, _) => drop(state.dialogs.pop()),
         _ => {}
     }
 }
@@ -89,8 +92,6 @@ fn act_recent(state: &mut State, action: Action, server: &Server, out: &mut Out)
             state.saved.recent.retain(|recent| recent.target != server.target);
             out.push(Effect::SaveRecent(state.saved.recent.clone()));
         }
-        Action::NewSite => state.dialogs.push(reach::form(&state.home)),
-        Action::Close => drop(state.dialogs.pop()),
         _ => {}
     }
 }

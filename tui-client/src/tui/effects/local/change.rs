@@ -9,6 +9,8 @@ use std::{
 use ferry_shared::path::RemotePath;
 use tokio_util::sync::CancellationToken;
 
+#[cfg(unix)]
+use crate::os_bytes::os_string_of;
 use crate::tui::{
     effects::reply::Reply,
     event::Answer,
@@ -34,7 +36,8 @@ pub(in crate::tui::effects) fn make_link(path: PathBuf, text: &[u8], reply: &Rep
 
 #[cfg(unix)]
 fn link(text: &[u8], path: &Path) -> io::Result<()> {
-    std::os::unix::fs::symlink(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(text), path)
+    let text = os_string_of(text.to_vec()).ok_or(io::ErrorKind::InvalidInput)?;
+    std::os::unix::fs::symlink(text, path)
 }
 
 #[cfg(not(unix))]

@@ -6,6 +6,7 @@ use std::{
     path::Path,
 };
 
+use super::replace;
 use crate::tui::state::past::Past;
 
 /// The file in the folder of the client's state.
@@ -39,15 +40,15 @@ fn open(options: &mut OpenOptions, file: &Path) -> io::Result<File> {
     options.open(file)
 }
 
-/// Drops the oldest lines. What another program adds in this moment may be lost.
+/// Drops the oldest lines. A line that another program adds in this moment may be lost.
 fn shorten(file: &Path) -> io::Result<()> {
     let (kept, _) = read(file)?;
-    let mut temporary = tempfile::NamedTempFile::new_in(file.parent().unwrap_or(Path::new(".")))?;
+    let mut text = String::new();
     for past in kept.iter().rev() {
-        serde_json::to_writer(&mut temporary, past)?;
-        temporary.write_all(b"\n")?;
+        text += &serde_json::to_string(past)?;
+        text.push('\n');
     }
-    temporary.persist(file).map(drop).map_err(|error| error.error)
+    replace(file, &text)
 }
 
 /// Reads the transfers, the last one first, and counts the lines that cannot be read.

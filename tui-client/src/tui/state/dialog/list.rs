@@ -54,7 +54,7 @@ pub(crate) struct History {
 pub(crate) struct Found {
     /// The folder that was searched.
     pub(crate) folder: Place,
-    /// What was sought, for the title.
+    /// The search as it was typed, for the title.
     pub(crate) pattern: String,
     /// The entries found so far.
     pub(crate) items: Vec<FoundItem>,

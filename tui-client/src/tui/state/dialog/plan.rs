@@ -64,9 +64,9 @@ impl CopyPlan {
         self.order.links.is_some() && self.chosen.iter().any(may)
     }
 
-    /// Whether it would copy or move an entry to itself.
-    pub(crate) fn leads_to_itself(&self) -> bool {
-        self.order.from == self.order.to && self.order.what.iter().any(|piece| piece.path == piece.becomes)
+    /// Whether an entry would be copied or moved to itself, with this target.
+    pub(crate) fn is_already_at(&self, to: &Place) -> bool {
+        self.order.from == *to && self.order.what.iter().any(|piece| piece.path == piece.becomes)
     }
 
     /// Leaves out the links that were marked, where links are skipped. Returns whether something is left.
