@@ -191,14 +191,20 @@ impl Connector {
     /// # Errors
     /// Any [`ClientError`] of connecting, trust and login.
     pub async fn open(&self) -> Result<Connection, ClientError> {
+        self.open_with(&[]).await
+    }
+
+    /// The same, and sends the frames `first` with the login, at most what a message may have before it. Their answer is
+    /// the first one on the connection.
+    pub(crate) async fn open_with(&self, first: &[u8]) -> Result<Connection, ClientError> {
         loop {
             if let Some(ticket) = self.ticket() {
-                match self.attach(&ticket).await? {
+                match self.attach(&ticket, first).await? {
                     Some(connection) => return Ok(connection),
                     None => self.forget(&ticket),
                 }
             }
-            if let Some(connection) = self.log_in().await? {
+            if let Some(connection) = self.log_in(first).await? {
                 return Ok(connection);
             }
         }
@@ -211,7 +217,7 @@ impl Connector {
     pub async fn probe(&self) -> Result<(Welcome, Fingerprint), ClientError> {
         // The user may be asked about the key: only once, even while other connections are being opened.
         let _one_at_a_time = self.shared.login.lock().await;
-        Ok(self.greet().await?.into_facts())
+        self.greet().await?.into_facts().await
     }
 
     /// Creates the account of this connector with its password, and logs in.
@@ -224,7 +230,7 @@ impl Connector {
             return Err(Refusal::new(Code::NotAllowed, "creating an account needs a password").into());
         };
         let request = Request::Register { user: self.shared.target.user.clone(), password, invite };
-        self.enter(self.greet().await?, &request).await
+        self.enter(self.greet().await?, &request, &[]).await
     }
 
     /// Uses `credential` for logins from now on.
@@ -235,15 +241,15 @@ impl Connector {
     }
 
     /// Joins the session of `ticket`; `None` if it has ended.
-    async fn attach(&self, ticket: &Secret) -> Result<Option<Connection>, ClientError> {
-        match self.enter(self.greet().await?, &Request::Attach { ticket: ticket.clone() }).await {
+    async fn attach(&self, ticket: &Secret, first: &[u8]) -> Result<Option<Connection>, ClientError> {
+        match self.enter(self.greet().await?, &Request::Attach { ticket: ticket.clone() }, first).await {
             Err(ClientError::Refused(Refusal { code: Code::LoginFailed | Code::AccountClosed, .. })) => Ok(None),
             result => result.map(Some),
         }
     }
 
     /// Logs in, one connection at a time; `None` if another connection has logged in meanwhile.
-    async fn log_in(&self) -> Result<Option<Connection>, ClientError> {
+    async fn log_in(&self, first: &[u8]) -> Result<Option<Connection>, ClientError> {
         let _one_at_a_time = self.shared.login.lock().await;
         let credential = {
             let session = self.shared.session.lock();
@@ -256,7 +262,7 @@ impl Connector {
         let greeted = self.greet().await?;
         let user = self.shared.target.user.clone();
         let proof = credential.proof(&user, greeted.exported()).await?;
-        let mut result = self.enter(greeted, &Request::Login { user, proof }).await;
+        let mut result = self.enter(greeted, &Request::Login { user, proof }, first).await;
         if let Err(ClientError::Refused(refusal)) = &mut result
             && refusal.code == Code::LoginFailed
         {
@@ -270,13 +276,14 @@ impl Connector {
     }
 
     /// Logs in with `request` and stores the ticket.
-    async fn enter(&self, greeted: Greeted, request: &Request) -> Result<Connection, ClientError> {
-        let connection = greeted.enter(request).await?;
+    async fn enter(&self, greeted: Greeted, request: &Request, first: &[u8]) -> Result<Connection, ClientError> {
+        let connection = greeted.enter(request, first).await?;
         self.shared.session.lock().ticket = Some(connection.logged_in.ticket.clone());
         Ok(connection)
     }
 
-    /// Connects to the server and greets it once its key is trusted; nothing is sent before that.
+    /// Connects to the server and greets it once its key is trusted; nothing is sent before that. Does not wait for the
+    /// answer.
     async fn greet(&self) -> Result<Greeted, ClientError> {
         let Shared { options, dialer, judge, pool, .. } = &*self.shared;
         let dialer = dialer.as_ref().map_err(Clone::clone)?;

@@ -40,7 +40,7 @@ const GREETING: Duration = Duration::from_secs(30);
 /// Time limit for checking a proof: password hashing is slow on purpose, and checks are queued.
 const LOGIN: Duration = Duration::from_secs(60);
 /// Capacity for a message that contains a secret, so that growing does not leave copies of it in memory.
-const SECRET_MESSAGE: usize = 8 << 10;
+const SECRET_MESSAGE: usize = 16 << 10;
 
 /// A connection to a trusted server on which the user is logged in.
 #[derive(Debug)]
@@ -57,14 +57,17 @@ pub struct Connection {
     pub writer: FrameWriter,
 }
 
-/// A connection to a trusted server after the greeting, before login.
+/// A connection to a trusted server that was greeted, before login. The answer to the greeting need not be awaited: the
+/// login travels with it.
 #[derive(Debug)]
 pub(crate) struct Greeted {
-    welcome: Welcome,
     server_key: Fingerprint,
     exported: Exported,
     reader: FrameReader,
     writer: FrameWriter,
+    /// Why not everything could be sent. A server that refuses may close the connection before it has read everything;
+    /// its refusal takes precedence.
+    unsent: Option<LinkError>,
 }
 
 impl Greeted {
@@ -73,15 +76,10 @@ impl Greeted {
         &self.exported
     }
 
-    /// The server's greeting and its key.
-    pub(crate) fn into_facts(self) -> (Welcome, Fingerprint) {
-        (self.welcome, self.server_key)
-    }
-
     /// Greets the server over `stream`; the handshake proved that the server holds `server_key`.
     ///
     /// # Errors
-    /// [`ClientError::Protocol`] if there is no common version; [`ClientError::Refused`].
+    /// [`ClientError::Protocol`] if TLS exports no keys.
     pub(crate) async fn greet(
         stream: Stream,
         server_key: Fingerprint,
@@ -97,13 +95,42 @@ impl Greeted {
         let for_seal = export(SEAL_LABEL)?;
         let seal = secret.map(|secret| STANDARD.encode(binding::seal(secret, &for_seal)));
         let (reader, writer) = tokio::io::split(stream);
-        let (mut reader, mut writer) = (LinkReader::new(reader, pool.clone()), LinkWriter::new(writer));
+        let (reader, writer) = (LinkReader::new(reader, pool.clone()), LinkWriter::new(writer));
         let features = Features::known();
         let hello = Request::Hello(Hello { protocol: version::CURRENT, client: client.to_owned(), features, seal });
-        match exchange(&mut reader, &mut writer, &hello, GREETING, "greeting the server").await? {
-            Reply::Welcome(welcome) if (version::OLDEST..=version::CURRENT).contains(&welcome.protocol) => {
-                Ok(Self { welcome, server_key, exported, reader, writer })
-            }
+        let mut greeted = Self { server_key, exported, reader, writer, unsent: None };
+        greeted.send(&hello, &[], GREETING).await?;
+        Ok(greeted)
+    }
+
+    /// The server's greeting and its key, without a login.
+    ///
+    /// # Errors
+    /// Those of [`enter`](Self::enter).
+    pub(crate) async fn into_facts(mut self) -> Result<(Welcome, Fingerprint), ClientError> {
+        Ok((self.welcome().await?, self.server_key))
+    }
+
+    /// Logs in with a `Login`, `Attach` or `Register` request, and sends `first` behind it: a request whose answer follows
+    /// that to the login. If the login is refused, the server refuses `first` too.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`], [`ClientError::Protocol`] if there is no common version, or the errors of the
+    /// connection.
+    pub(crate) async fn enter(mut self, request: &Request, first: &[u8]) -> Result<Connection, ClientError> {
+        self.send(request, first, LOGIN).await?;
+        let welcome = self.welcome().await?;
+        // The answer may contain a long message of the day, and notices may follow immediately.
+        self.reader.set_phase(Phase::LoggedIn);
+        let reply = self.answer(LOGIN, "logging in").await?;
+        let Reply::LoggedIn(logged_in) = reply else { return Err(unexpected("a login")) };
+        let Self { server_key, reader, writer, .. } = self;
+        Ok(Connection { welcome, logged_in, server_key, reader, writer })
+    }
+
+    async fn welcome(&mut self) -> Result<Welcome, ClientError> {
+        match self.answer(GREETING, "greeting the server").await? {
+            Reply::Welcome(welcome) if (version::OLDEST..=version::CURRENT).contains(&welcome.protocol) => Ok(welcome),
             Reply::Welcome(welcome) => Err(ClientError::Protocol(format!(
                 "it uses protocol version {}, this program supports {} to {}",
                 welcome.protocol,
@@ -114,44 +141,29 @@ impl Greeted {
         }
     }
 
-    /// Logs in with a `Login`, `Attach` or `Register` request.
-    ///
-    /// # Errors
-    /// [`ClientError::Refused`], or the errors of the connection.
-    pub(crate) async fn enter(mut self, request: &Request) -> Result<Connection, ClientError> {
-        // The answer may contain a long message of the day, and notices may follow immediately.
-        self.reader.set_phase(Phase::LoggedIn);
-        let reply = exchange(&mut self.reader, &mut self.writer, request, LOGIN, "logging in").await?;
-        let Reply::LoggedIn(logged_in) = reply else { return Err(unexpected("a login")) };
-        let Self { welcome, server_key, reader, writer, exported: _ } = self;
-        Ok(Connection { welcome, logged_in, server_key, reader, writer })
-    }
-}
-
-/// Sends a request and receives its answer, before the connection has its own task.
-async fn exchange(
-    reader: &mut FrameReader,
-    writer: &mut FrameWriter,
-    request: &Request,
-    limit: Duration,
-    doing: &'static str,
-) -> Result<Reply, ClientError> {
-    let talk = async {
+    /// Sends a request, and encoded frames with it.
+    async fn send(&mut self, request: &Request, frames: &[u8], limit: Duration) -> Result<(), ClientError> {
         let mut bytes = Zeroizing::new(Vec::with_capacity(SECRET_MESSAGE));
         put_message(&mut bytes, request).map_err(LinkError::from)?;
+        bytes.extend_from_slice(frames);
         let sent = async {
-            writer.write(&bytes).await?;
-            writer.flush().await
+            self.writer.write(&bytes).await?;
+            self.writer.flush().await
         };
-        // A server that refuses may close the connection before it has read everything. Its refusal takes precedence
-        // over the write error.
-        let sent = sent.await;
-        match answer(reader).await {
-            Err(ClientError::Lost(_)) if let Err(error) = sent => Err(error.into()),
-            answer => answer,
+        let sent = time::timeout(limit, sent).await.map_err(|_| ClientError::Timeout("logging in"))?;
+        self.unsent = sent.err().or(self.unsent.take());
+        Ok(())
+    }
+
+    async fn answer(&mut self, limit: Duration, doing: &'static str) -> Result<Reply, ClientError> {
+        match time::timeout(limit, answer(&mut self.reader)).await {
+            Ok(Err(ClientError::Lost(lost))) => {
+                Err(self.unsent.take().map_or(ClientError::Lost(lost), ClientError::from))
+            }
+            Ok(answer) => answer,
+            Err(_) => Err(ClientError::Timeout(doing)),
         }
-    };
-    time::timeout(limit, talk).await.unwrap_or(Err(ClientError::Timeout(doing)))
+    }
 }
 
 async fn answer(reader: &mut FrameReader) -> Result<Reply, ClientError> {

@@ -8,14 +8,17 @@ mod put;
 mod session;
 mod walk;
 
-use ferry_shared::message::Notice;
+use std::sync::Arc;
+
+use ferry_shared::{message::Notice, path::RemotePath};
+use parking_lot::Mutex;
 use tokio::sync::broadcast;
 
 use self::session::FerrySession;
 use crate::{
     connect::Connector,
-    remote::Remote,
-    site::{Abilities, Outcome, Session, Site, Surroundings},
+    remote::{Asked, Remote},
+    site::{Abilities, Location, Outcome, Session, Site, Surroundings},
 };
 
 /// The number of notices kept for a slow receiver.
@@ -26,13 +29,15 @@ const NOTICES: usize = 64;
 pub struct Ferry {
     connector: Connector,
     notices: broadcast::Sender<Notice>,
+    /// The path that the next session is asked about first.
+    first: Arc<Mutex<Option<RemotePath>>>,
 }
 
 impl Ferry {
     /// Creates the site to which `connector` opens connections.
     #[must_use]
     pub fn new(connector: Connector) -> Self {
-        Self { connector, notices: broadcast::Sender::new(NOTICES) }
+        Self { connector, notices: broadcast::Sender::new(NOTICES), first: Arc::default() }
     }
 
     /// The abilities of a ferry server.
@@ -60,11 +65,21 @@ impl Site for Ferry {
         Self::ABILITIES
     }
 
+    fn announce(&self, first: &Location) {
+        *self.first.lock() = look::path(first).ok().filter(|path| !path.is_home());
+    }
+
     fn open<'a>(&'a self, surroundings: &'a Surroundings) -> Outcome<'a, Box<dyn Session>> {
         Box::pin(async move {
-            let connection = self.connector.open().await?;
-            let remote = Remote::among(connection, self.connector.clone(), surroundings, self.notices.clone());
-            Ok(Box::new(FerrySession::new(remote, surroundings)) as Box<dyn Session>)
+            let first = self.first.lock().take();
+            let (frames, waiter, asked) = match first.and_then(Asked::about) {
+                Some((frames, waiter, asked)) => (frames, Some(waiter), Some(asked)),
+                None => (Vec::new(), None, None),
+            };
+            let connection = self.connector.open_with(&frames).await?;
+            let (connector, notices) = (self.connector.clone(), self.notices.clone());
+            let remote = Remote::among(connection, connector, surroundings, notices, waiter);
+            Ok(Box::new(FerrySession::new(remote, surroundings, asked)) as Box<dyn Session>)
         })
     }
 }

@@ -41,6 +41,7 @@ use crate::{
 use task::Task;
 use waiter::OneWaiter;
 
+pub(crate) use calls::Asked;
 pub use calls::{CopyDone, Removed};
 pub(crate) use chunk::Chunk;
 pub use pages::PageStream;
@@ -102,22 +103,24 @@ impl Remote {
     fn alone(connection: Connection, connector: Connector) -> Self {
         let (notices, first_notices) = broadcast::channel(NOTICES);
         let (traffic, stop) = (Arc::default(), CancellationToken::new());
-        let (remote, task) = Self::over(connection, connector, traffic, SILENCE, notices, stop);
+        let (remote, task) = Self::over(connection, connector, traffic, SILENCE, notices, stop, None);
         *remote.shared.first_notices.lock() = Some(first_notices);
         tokio::spawn(task.run());
         remote
     }
 
-    /// One of several connections in the same `surroundings`, all of which send their notices to `notices`.
+    /// One of several connections in the same `surroundings`, all of which send their notices to `notices`. `first` waits
+    /// for the answer to a request that was sent with the login.
     pub(crate) fn among(
         connection: Connection,
         connector: Connector,
         surroundings: &Surroundings,
         notices: broadcast::Sender<Notice>,
+        first: Option<Waiter>,
     ) -> Self {
         let Surroundings { traffic, tasks, stop, silence, .. } = surroundings;
         let (remote, task) =
-            Self::over(connection, connector, Arc::clone(traffic), *silence, notices, stop.child_token());
+            Self::over(connection, connector, Arc::clone(traffic), *silence, notices, stop.child_token(), first);
         tasks.spawn(task.run());
         remote
     }
@@ -129,12 +132,13 @@ impl Remote {
         silence: Duration,
         notices: broadcast::Sender<Notice>,
         stop: CancellationToken,
+        first: Option<Waiter>,
     ) -> (Self, Task) {
         let Connection { welcome, logged_in, server_key, reader, writer } = connection;
         let (calls, received) = mpsc::channel(CALLS);
         let (end, ended) = watch::channel(None);
         let (told, stopped) = (notices.clone(), stop.clone());
-        let task = Task { reader, writer, calls: received, notices: told, stop: stopped, end, traffic, silence };
+        let task = Task { reader, writer, first, calls: received, notices: told, stop: stopped, end, traffic, silence };
         let first_notices = Mutex::new(None);
         let shared = Shared { connector, welcome, logged_in, server_key, calls, notices, first_notices, ended, stop };
         (Self { shared: Arc::new(shared) }, task)

@@ -43,6 +43,10 @@ pub trait Site: fmt::Debug + Send + Sync {
     /// The site's abilities.
     fn abilities(&self) -> Abilities;
 
+    /// Announces the location that the next session will be asked about first, so that the site can ask while it opens the
+    /// session. By default, it does not.
+    fn announce(&self, _first: &Location) {}
+
     /// Opens a session.
     ///
     /// This method is cancel safe: a dropped call leaves nothing behind.

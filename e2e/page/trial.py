@@ -68,6 +68,13 @@ def login():
     assert logged_in["usage"]["used"] == 0
     other = Client(ADDRESS, FINGERPRINT)
     assert other.ask({"attach": {"ticket": logged_in["ticket"]}}, "logged_in")["user"] == USER
+    # Sent ahead: a request behind a refused login, and one behind a login that is accepted.
+    ahead = Client(ADDRESS, FINGERPRINT)
+    for password in ("wrong", PASSWORD):
+        ahead.send({"login": {"user": USER, "proof": {"password": password}}})
+        ahead.send({"list": {"path": ""}})
+    assert [refused(ahead), refused(ahead)] == ["login_failed", "not_allowed"]
+    assert ahead.answer("logged_in")["user"] == USER and ahead.answer("entries")["entries"] == []
 
 
 def listing():

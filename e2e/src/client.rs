@@ -215,6 +215,12 @@ impl Running {
         Self { process: Leash(process), line, stdout, stderr }
     }
 
+    /// Its process ID.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process.0.id()
+    }
+
     /// Sends a signal.
     ///
     /// # Panics

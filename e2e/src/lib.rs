@@ -24,6 +24,7 @@ pub mod peer;
 pub mod picture;
 pub mod proxy;
 pub mod recording;
+pub mod round_trips;
 pub mod screen;
 pub mod server;
 pub mod sftp;

@@ -117,7 +117,7 @@ async fn tell_opened(
     pieces: &mpsc::Sender<Piece>,
     watch: &Arc<dyn Watch>,
 ) -> Result<Opened, ClientError> {
-    let found = look::look(remote, path, get.at.reach() == Reach::Follow).await?;
+    let found = look::look(remote, path, get.at.reach() == Reach::Follow, None).await?;
     match found.kind {
         Kind::File => {}
         Kind::Folder => return Err(ClientError::obstructed(Obstacle::IsFolder, "it is a folder")),

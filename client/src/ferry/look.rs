@@ -11,7 +11,7 @@ use ferry_shared::{
 use crate::{
     error::ClientError,
     obstacle::Obstacle,
-    remote::{Remote, found},
+    remote::{Asked, Remote, found},
     site::{FileFacts, Found, Location, SitePath, Version},
 };
 
@@ -34,13 +34,21 @@ fn bad_path(message: &str) -> ClientError {
     ClientError::obstructed(Obstacle::BadPath, message)
 }
 
-/// Queries the file or folder at `path`.
-pub(super) async fn look(remote: &Remote, path: &RemotePath, follow: bool) -> Result<Found, ClientError> {
+/// Queries the file or folder at `path`, which may have been asked about.
+pub(super) async fn look(
+    remote: &Remote,
+    path: &RemotePath,
+    follow: bool,
+    asked: Option<Asked>,
+) -> Result<Found, ClientError> {
     if path.is_home() {
         // The home has no entry, because it is not in a folder.
         return Ok(folder(Mtime(0, 0)));
     }
-    let (entry, version) = remote.stat(path.clone()).await?;
+    let (entry, version) = match asked {
+        Some(asked) => remote.asked(asked).await?,
+        None => remote.stat(path.clone()).await?,
+    };
     if entry.kind == Kind::Symlink && follow {
         return Ok(target(remote, path).await?.unwrap_or_else(|| folder(entry.mtime)));
     }

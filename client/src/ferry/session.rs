@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use super::{batch, get, look, prepare, put, walk};
 use crate::{
     error::ClientError,
-    remote::Remote,
+    remote::{Asked, Remote},
     site::{
         Answer, End, Found, Get, Location, Make, Outcome, Page, Piece, Prepared, Put, Reach, Request, Room, Session,
         Stored, Surroundings, TargetKind, Walk, Watch,
@@ -27,17 +27,20 @@ pub(super) struct FerrySession {
     sent: u64,
     /// Whether a call is running, was dropped before its end, or left the conversation out of step.
     in_call: bool,
+    /// The question that was sent with the login, until the first call.
+    asked: Option<Asked>,
 }
 
 impl FerrySession {
-    pub(super) fn new(remote: Remote, surroundings: &Surroundings) -> Self {
+    pub(super) fn new(remote: Remote, surroundings: &Surroundings, asked: Option<Asked>) -> Self {
         let Surroundings { pool, traffic, .. } = surroundings;
         let (usage, sent) = (remote.logged_in().usage, traffic.sent());
-        Self { remote, pool: pool.clone(), traffic: Arc::clone(traffic), usage, sent, in_call: false }
+        Self { remote, pool: pool.clone(), traffic: Arc::clone(traffic), usage, sent, in_call: false, asked }
     }
 
     fn begin(&mut self) -> Remote {
         self.in_call = true;
+        self.asked = None;
         self.remote.clone()
     }
 
@@ -75,8 +78,9 @@ impl Session for FerrySession {
     fn stat<'a>(&'a mut self, at: &'a Location) -> Outcome<'a, Found> {
         Box::pin(async move {
             let path = look::path(at)?;
+            let asked = self.asked.take().filter(|asked| asked.is_about(&path));
             let remote = self.begin();
-            let found = look::look(&remote, &path, at.reach() == Reach::Follow).await;
+            let found = look::look(&remote, &path, at.reach() == Reach::Follow, asked).await;
             self.end(found)
         })
     }

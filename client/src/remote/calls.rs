@@ -6,12 +6,15 @@ use ferry_shared::{
     digest::Digest,
     entry::{Entry, Mtime, Version},
     feature::Feature,
+    frame::put_message,
+    limits::MESSAGE_MAX_BEFORE_LOGIN,
     message::{
         Reply, Request,
         reply::{UnfinishedUpload, Usage},
         request::{Algorithm, BlockRange, Word},
     },
     path::RemotePath,
+    refusal::Refusal,
     secret::Secret,
 };
 use tokio::sync::{mpsc, oneshot};
@@ -21,7 +24,7 @@ use super::{
     pages::PageStream,
     reading::BlockStream,
     running::CommandStream,
-    waiter::{BLOCKS, PAGES, PagesWaiter, ReadWaiter, RunWaiter, UploadsWaiter, Waiter},
+    waiter::{BLOCKS, OneWaiter, PAGES, PagesWaiter, ReadWaiter, RunWaiter, UploadsWaiter, Waiter},
 };
 use crate::{error::ClientError, identity::Credential, obstacle::Obstacle};
 
@@ -54,6 +57,36 @@ pub enum CopyDone {
     Folder,
 }
 
+/// A question about one entry that is sent with the login, so that its answer arrives together with that to the login.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    path: RemotePath,
+    answer: oneshot::Receiver<Result<Reply, Refusal>>,
+}
+
+impl Asked {
+    /// The question about `path`: its frames, the waiter for the answer, and the question itself. `None` if it is longer
+    /// than a message before login may be.
+    pub(crate) fn about(path: RemotePath) -> Option<(Vec<u8>, Waiter, Self)> {
+        let mut frames = Vec::new();
+        put_message(&mut frames, &Request::Stat { path: path.clone() }).ok()?;
+        let (waiter, answer) = OneWaiter::waiter(true);
+        (frames.len() <= MESSAGE_MAX_BEFORE_LOGIN).then_some((frames, waiter, Self { path, answer }))
+    }
+
+    /// Whether this is the question about `path`.
+    pub(crate) fn is_about(&self, path: &RemotePath) -> bool {
+        self.path == *path
+    }
+}
+
+fn entry(reply: Reply) -> Option<(Entry, Option<Version>)> {
+    match reply {
+        Reply::Entry { entry, version } => Some((entry, version)),
+        _ => None,
+    }
+}
+
 fn done(reply: Reply) -> Option<()> {
     matches!(reply, Reply::Done).then_some(())
 }
@@ -79,11 +112,12 @@ impl Remote {
 
     /// Returns one entry, with its version if it is a file.
     pub async fn stat(&self, path: RemotePath) -> Result<(Entry, Option<Version>), ClientError> {
-        let take = |reply| match reply {
-            Reply::Entry { entry, version } => Some((entry, version)),
-            _ => None,
-        };
-        self.call(Request::Stat { path }, take).await
+        self.call(Request::Stat { path }, entry).await
+    }
+
+    /// Returns the answer to a question that was sent with the login.
+    pub(crate) async fn asked(&self, asked: Asked) -> Result<(Entry, Option<Version>), ClientError> {
+        self.answered(asked.answer, "stat", entry).await
     }
 
     /// Creates a folder; with `parents` also missing parent folders, and an existing folder is not an error.
@@ -209,5 +243,18 @@ impl Remote {
         let prompt = !matches!(request, Request::Find { .. });
         self.shared.send(&request, Waiter::Pages(PagesWaiter { pages: sender, prompt })).await?;
         Ok(PageStream::new(pages, Arc::clone(&self.shared)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_that_is_too_long_for_a_greeting_waits_for_the_login() {
+        let ask = |path: &str| Asked::about(RemotePath::from_wire(path.as_bytes()).unwrap());
+        let (frames, _, asked) = ask("x").unwrap();
+        assert!(frames.len() < 100 && asked.is_about(&asked.path));
+        assert!(ask(&vec!["n".repeat(255); 16].join("/")).is_none());
     }
 }

@@ -88,6 +88,8 @@ impl Call {
 pub(super) struct Task {
     pub(super) reader: FrameReader,
     pub(super) writer: FrameWriter,
+    /// Waits for the answer to a request that was sent before.
+    pub(super) first: Option<Waiter>,
     pub(super) calls: mpsc::Receiver<Call>,
     pub(super) notices: broadcast::Sender<Notice>,
     pub(super) stop: CancellationToken,
@@ -109,12 +111,12 @@ impl Task {
     /// Runs until the connection is lost or stopped, or all handles are dropped. Pending calls then get the reason
     /// from `end`.
     pub(super) async fn run(self) {
-        let Self { reader, mut writer, mut calls, notices, stop, end, traffic, silence } = self;
+        let Self { reader, mut writer, first, mut calls, notices, stop, end, traffic, silence } = self;
         let (pending, waiters) = mpsc::channel(UNANSWERED);
         let sending = Sending::default();
         let why = {
             let sent = writer.meter();
-            let oldest = Oldest { waiters, current: None };
+            let oldest = Oldest { waiters, current: first };
             let reading = Reading { reader, sent, oldest, traffic: &traffic, silence, sending: &sending };
             let writing = Writing { writer: &mut writer, pending, traffic: &traffic, sending: &sending };
             let (mut reading, mut writing) = (pin!(reading.run(&notices)), pin!(writing.run(&mut calls)));

@@ -257,6 +257,9 @@ async fn stat(core: &Shared, task: &Task, at: &Location) -> Result<Found, Client
     let pool = pool_of(&task.from)?;
     let mut backoff = Backoff::new(core.patience);
     loop {
+        if pool.open() == 0 {
+            pool.site.announce(at);
+        }
         let mut open = session(core, pool).await?;
         let found = open.session.stat(at).await;
         pool.put(open);

@@ -158,20 +158,53 @@ async fn registering_logs_in() {
 }
 
 #[tokio::test]
-async fn a_server_of_an_unknown_version_gets_no_password() {
+async fn the_login_is_sent_without_waiting_for_the_greeting() {
+    let fake = Fake::start(|mut peer| async move {
+        let (hello, login) = (peer.request().await?, peer.request().await?);
+        assert!(matches!(hello, Request::Hello(_)), "{hello:?}");
+        match peer.number {
+            0 => assert!(matches!(login, Request::Register { .. }), "{login:?}"),
+            _ => assert!(matches!(login, Request::Attach { .. }), "{login:?}"),
+        }
+        peer.send(welcome(1)).await;
+        peer.send(Reply::LoggedIn(logged_in("ticket"))).await;
+        peer.frame().await.map(|_| ())
+    })
+    .await;
+    let connector = fake.trusting();
+    let first = connector.register(None).await.unwrap();
+    assert_eq!(first.welcome.server, "fake");
+    connector.open().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_refused_greeting_is_the_error_although_the_login_was_sent() {
+    for code in [Code::Unsealed, Code::Busy, Code::Unsupported, Code::AccountClosed] {
+        let fake = Fake::start(move |mut peer| async move {
+            peer.request().await?;
+            peer.refuse(code).await;
+            while peer.frame().await.is_some() {}
+            None
+        })
+        .await;
+        match fake.trusting().open().await {
+            Err(ClientError::Refused(refusal)) => assert_eq!(refusal.code, code),
+            other => panic!("{code:?}: {other:?}"),
+        }
+        assert_eq!(fake.connections(), 1, "{code:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_of_an_unknown_version_is_told_as_such_whatever_it_answers_to_the_login() {
     for version in [0, 2] {
-        let (heard, mut next) = tokio::sync::mpsc::channel(1);
-        let fake = Fake::start(move |mut peer| {
-            let heard = heard.clone();
-            async move {
-                peer.answer(welcome(version)).await?;
-                heard.send(peer.request().await).await.ok()
-            }
+        let fake = Fake::start(move |mut peer| async move {
+            peer.answer(welcome(version)).await?;
+            peer.answer(Reply::LoggedIn(logged_in("ticket"))).await.map(|_| ())
         })
         .await;
         let error = fake.trusting().open().await.unwrap_err();
         assert!(matches!(error, ClientError::Protocol(_)) && !error.is_transient(), "{error}");
-        assert_eq!(next.recv().await, Some(None));
     }
 }
 

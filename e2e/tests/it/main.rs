@@ -74,6 +74,7 @@ mod register;
 mod replaced;
 mod resume;
 mod resume_server;
+mod round_trips;
 mod run_command;
 mod scripting;
 mod seal;

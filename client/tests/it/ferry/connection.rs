@@ -9,11 +9,59 @@ use ferry_client::{
 use ferry_shared::{
     digest::Digest,
     message::{self, Notice, Reply, reply::Usage, request::Algorithm},
+    refusal::Code,
 };
 use tokio::{sync::mpsc, time::Instant};
 
 use super::{at, session, surroundings};
-use crate::fake::Fake;
+use crate::fake::{Fake, logged_in, welcome};
+
+#[tokio::test]
+async fn the_announced_question_travels_with_the_login() {
+    let fake = Fake::start(|mut peer| async move {
+        let (_hello, _login, question) = (peer.request().await?, peer.request().await?, peer.request().await?);
+        assert!(matches!(&question, message::Request::Stat { path } if path.as_bytes() == b"x"), "{question:?}");
+        peer.send(welcome(1)).await;
+        peer.send(Reply::LoggedIn(logged_in("ticket"))).await;
+        peer.refuse(Code::NotDirectory).await;
+        // Only the first question about it was asked before.
+        assert!(matches!(peer.request().await?, message::Request::Stat { .. }));
+        peer.refuse(Code::NotFound).await;
+        peer.frame().await.map(|_| ())
+    })
+    .await;
+    let site = Ferry::new(fake.trusting());
+    site.announce(&at("x"));
+    let mut session = site.open(&surroundings(Duration::from_secs(50))).await.unwrap();
+    for code in [Code::NotDirectory, Code::NotFound] {
+        let refused = session.stat(&at("x")).await;
+        assert!(matches!(&refused, Err(ClientError::Refused(refusal)) if refusal.code == code), "{refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_answer_to_an_announced_question_is_no_answer_to_another() {
+    let fake = Fake::start(|mut peer| async move {
+        let (_hello, _login, _question) = (peer.request().await?, peer.request().await?, peer.request().await?);
+        peer.send(welcome(1)).await;
+        peer.send(Reply::LoggedIn(logged_in("ticket"))).await;
+        peer.refuse(Code::NotFound).await;
+        for name in ["y", "x"] {
+            let question = peer.request().await?;
+            assert!(matches!(&question, message::Request::Stat { path } if path.as_bytes() == name.as_bytes()));
+            peer.refuse(Code::NotAllowed).await;
+        }
+        peer.frame().await.map(|_| ())
+    })
+    .await;
+    let site = Ferry::new(fake.trusting());
+    site.announce(&at("x"));
+    let mut session = site.open(&surroundings(Duration::from_secs(50))).await.unwrap();
+    for name in ["y", "x"] {
+        let refused = session.stat(&at(name)).await;
+        assert!(matches!(&refused, Err(ClientError::Refused(refusal)) if refusal.code == Code::NotAllowed));
+    }
+}
 
 /// A server that answers only `Hash` requests, after an hour.
 async fn slow() -> Fake {
