@@ -62,6 +62,8 @@ struct State {
     next_job: u64,
     transfers: usize,
     workers: usize,
+    /// The workers that were started and have not asked for work yet: each of them will take a turn.
+    starting: usize,
     /// The jobs whose quick items are worked on, one for each connection.
     quick: Vec<Arc<Task>>,
     /// The number of connections that a site accepts, if it is known to be lower than `transfers`.
@@ -142,6 +144,7 @@ impl Queue {
         orders.scans = waiting.filter_map(Entry::start_scan).take(SCANS.saturating_sub(scanning)).collect();
         orders.workers = state.workers_to_start();
         state.workers += orders.workers;
+        state.starting += orders.workers;
         orders
     }
 
@@ -204,6 +207,7 @@ impl Queue {
     /// Work for one worker, if there is any.
     pub(super) fn take_turn(&self) -> Option<Turn> {
         let mut state = self.state.lock();
+        state.starting = state.starting.saturating_sub(1);
         if state.has_too_many_workers() {
             return None;
         }

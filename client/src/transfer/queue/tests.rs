@@ -127,6 +127,19 @@ fn only_as_many_workers_are_started_as_there_is_work_for() {
 }
 
 #[test]
+fn work_that_a_started_worker_will_take_starts_no_other() {
+    let queue = Queue::new(4);
+    let (job, task) = add(&queue);
+    for (name, size, workers) in [("a", 1, 1), ("b", 1, 0), ("c", LARGE, 1), ("d", 1, 0)] {
+        queue.push(job, vec![item(&queue, &task, name, size)]);
+        assert_eq!(queue.orders().workers, workers, "{name}");
+    }
+    assert!(queue.take_turn().is_some() && queue.take_turn().is_some());
+    queue.push(job, vec![item(&queue, &task, "e", LARGE)]);
+    assert_eq!(queue.orders().workers, 1, "both others have work");
+}
+
+#[test]
 fn a_worker_too_many_gets_nothing_more() {
     let queue = Queue::new(2);
     let (job, task) = add(&queue);

@@ -13,7 +13,7 @@ impl State {
         let quick: usize = runnable().map(|entry| entry.quick.len()).sum();
         let first = usize::from(quick > 0 && self.quick.is_empty());
         let wanted = large + first + quick / ANOTHER_CONNECTION;
-        wanted.min(self.most_workers().saturating_sub(self.workers))
+        wanted.saturating_sub(self.starting).min(self.most_workers().saturating_sub(self.workers))
     }
 
     fn most_workers(&self) -> usize {
