@@ -13,6 +13,7 @@ mod du;
 mod find;
 mod get;
 mod hash;
+mod in_order;
 mod listing;
 mod ls;
 mod man;

@@ -24,7 +24,7 @@ use super::{
     pages::PageStream,
     reading::BlockStream,
     running::CommandStream,
-    waiter::{BLOCKS, OneWaiter, PAGES, PagesWaiter, ReadWaiter, RunWaiter, UploadsWaiter, Waiter},
+    waiter::{OneWaiter, PAGES, PARTS, PagesWaiter, ReadWaiter, RunWaiter, UploadsWaiter, Waiter},
 };
 use crate::{error::ClientError, identity::Credential, obstacle::Obstacle};
 
@@ -217,7 +217,7 @@ impl Remote {
     ///
     /// Dropping a stream with many blocks left ends the connection; read ranges if you may not need the whole file.
     pub async fn read_blocks(&self, path: RemotePath, range: Option<BlockRange>) -> Result<BlockStream, ClientError> {
-        let (sender, parts) = mpsc::channel(BLOCKS);
+        let (sender, parts) = mpsc::channel(PARTS);
         let waiter = Waiter::Read(ReadWaiter::new(sender, range));
         self.shared.send(&Request::Get { path, blocks: range }, waiter).await?;
         BlockStream::open(parts, range, Arc::clone(&self.shared)).await

@@ -35,8 +35,9 @@ pub(crate) use upload::{UploadPart, UploadWaiter};
 
 /// The number of pages kept for a slow reader.
 pub(super) const PAGES: usize = 4;
-/// The number of blocks kept for a slow reader.
-pub(crate) const BLOCKS: usize = 4;
+/// The number of parts of a file kept for a slow reader. A file of one block has three, so that of many files that are
+/// read one after the other only the first ones are in memory.
+pub(super) const PARTS: usize = 2;
 /// The maximum number of bytes that are skipped after a read was dropped. Beyond this, closing the connection is
 /// faster.
 const LET_PASS: u64 = 16 * BLOCK_SIZE;

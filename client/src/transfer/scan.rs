@@ -1,12 +1,14 @@
 //! Scans a job's source while its first files are already being transferred.
 
+mod ahead;
 mod seen;
 mod tree;
 
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
 
 use ferry_shared::{entry::Kind, entry::Mtime, path::RemotePath};
 
+use self::ahead::Ahead;
 use super::{
     conflict::ConflictRule,
     connecting::NoSession,
@@ -14,7 +16,7 @@ use super::{
     event::{Event, Failure, Outcome, Skip},
     fit::{self, Planned},
     item::{Item, Step},
-    job::{LinkRule, Selected},
+    job::{LinkRule, Piece, Selected},
     keep::may_keep_links,
     path::{Ends, ItemPath},
     queue::Work,
@@ -62,9 +64,13 @@ async fn scan_source(core: &Shared, task: &Arc<Task>, work: Work) -> Result<(), 
             if task.options.links == LinkRule::Keep {
                 may_keep_links(&task.from.abilities, &task.to.abilities, task.options.remove_source)?;
             }
-            for (number, piece) in pieces.into_iter().enumerate() {
-                let ends = Ends::new(number, Some(piece.from), Some(piece.to));
-                match self::piece(core, task, &ends).await {
+            let ends = |(number, piece): (usize, Piece)| Ends::new(number, Some(piece.from), Some(piece.to));
+            let mut pieces: VecDeque<_> = pieces.into_iter().enumerate().map(ends).collect();
+            let mut ahead = Ahead::new();
+            while let Some(ends) = pieces.pop_front() {
+                let number = ends.piece;
+                let found = ahead.next(core, task, &ends, &pieces).await;
+                match self::piece(core, task, &ends, found).await {
                     Ok(()) => {}
                     Err(error) if error.is_no_room() && !task.options.fill => return Err(error),
                     Err(error) if core.stop().is_cancelled() || task.is_cancelled() => return Err(error),
@@ -121,11 +127,19 @@ fn may_remove_source(task: &Task) -> Result<(), ClientError> {
     Ok(())
 }
 
-/// Queues a piece that is a file, or everything in a piece that is a folder.
-async fn piece(core: &Shared, task: &Arc<Task>, ends: &Arc<Ends>) -> Result<(), ClientError> {
+/// Queues a piece that is a file, or everything in a piece that is a folder. Its source may have been queried.
+async fn piece(
+    core: &Shared,
+    task: &Arc<Task>,
+    ends: &Arc<Ends>,
+    found: Option<Result<Found, ClientError>>,
+) -> Result<(), ClientError> {
     let top = ends.top();
     let Some(source) = top.source() else { return Err(ClientError::Cancelled) };
-    let found = stat(core, task, &source).await?;
+    let found = match found {
+        Some(found) => found?,
+        None => stat(core, task, &source).await?,
+    };
     if let (Some(from), Some(to)) = (top.from(), top.to())
         && task.is_within_one_site()
     {

@@ -1,37 +1,10 @@
 //! Batches: applies an operation to several paths. A failure does not stop the others.
 
-use std::collections::VecDeque;
-
 use crate::{
     context::Context,
     exit::{self, Cause, Exit},
     failure::Failure,
 };
-
-/// The number of concurrent calls, which hides the round-trip time.
-const AHEAD: usize = 16;
-
-/// Runs `work` for each of `items`, several concurrently, and calls `done` with each result in order.
-///
-/// # Errors
-/// Those of `done`, and [`Failure::Start`] if a task was aborted.
-pub(super) async fn side_by_side<I, R: Send + 'static, F: Future<Output = R> + Send + 'static>(
-    items: Vec<I>,
-    work: impl Fn(I) -> F,
-    mut done: impl FnMut(R) -> Result<(), Failure>,
-) -> Result<(), Failure> {
-    let mut under_way = VecDeque::with_capacity(AHEAD);
-    let mut items = items.into_iter();
-    loop {
-        while under_way.len() < AHEAD
-            && let Some(item) = items.next()
-        {
-            under_way.push_back(tokio::spawn(work(item)));
-        }
-        let Some(next) = under_way.pop_front() else { return Ok(()) };
-        done(next.await.map_err(|stopped| Failure::Start(stopped.into()))?)?;
-    }
-}
 
 /// Counts successes and failures.
 #[derive(Debug, Default)]

@@ -7,15 +7,19 @@ use std::{
 };
 
 use clap::Args;
-use ferry_client::server::Remote;
+use ferry_client::{ClientError, server::BlockStream};
 use ferry_shared::path::RemotePath;
 
-use super::batch::Tally;
+use super::{
+    batch::Tally,
+    in_order::{self, Order},
+};
 use crate::{
     context::Context,
     exit::{Exit, Looking},
     failure::Failure,
     raw_stdout,
+    sites::Place,
 };
 
 /// `ferry cat`.
@@ -37,17 +41,19 @@ pub(super) async fn run(args: CatArgs, context: &mut Context) -> Result<Exit, Fa
     let places = context.places(&args.remotes)?;
     let remote = context.remote(&places[0]).await?;
     let mut tally = Tally::default();
-    for place in &places {
-        let result = copy(&remote, &place.path).await;
-        tally.count(context, result)?;
-    }
+    let open = |place: &Place| remote.read_blocks(place.path.clone(), None);
+    // An SFTP server would hold each file open.
+    in_order::each(&places, in_order::most(&remote, Order::Kept), open, async |place, blocks| {
+        tally.count(context, copy(blocks, &place.path).await)
+    })
+    .await?;
     Ok(tally.exit())
 }
 
-async fn copy(remote: &Remote, path: &RemotePath) -> Result<(), Failure> {
+async fn copy(blocks: Result<BlockStream, ClientError>, path: &RemotePath) -> Result<(), Failure> {
     let about = |error| Failure::remote(path, Looking::File, error);
     let output = Arc::new(raw_stdout::open().map_err(Failure::Output)?);
-    let mut blocks = remote.read_blocks(path.clone(), None).await.map_err(about)?;
+    let mut blocks = blocks.map_err(about)?;
     while let Some(block) = blocks.next().await {
         let (block, output) = (block.map_err(about)?, Arc::clone(&output));
         let written = tokio::task::spawn_blocking(move || (&*output).write_all(&block)).await;

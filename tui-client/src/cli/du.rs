@@ -3,18 +3,15 @@
 use std::{collections::HashMap, ffi::OsString};
 
 use clap::Args;
-use ferry_client::{
-    server::{PageStream, Remote},
-    transfer::Filter,
-};
+use ferry_client::{ClientError, server::PageStream, transfer::Filter};
 use ferry_shared::{
     entry::{Entry, Kind},
     path::RemotePath,
 };
 use serde::Serialize;
 
-use super::{batch::Tally, listing, sources};
-use crate::{context::Context, exit::Exit, failure::Failure, human, output::Output};
+use super::{batch::Tally, in_order, listing, sources};
+use crate::{context::Context, exit::Exit, failure::Failure, human, output::Output, sites::Place};
 
 /// `ferry du`.
 #[derive(Debug, Args)]
@@ -52,13 +49,17 @@ pub(super) async fn run(args: DuArgs, context: &mut Context) -> Result<Exit, Fai
     let filter = context.global.filters.filter()?;
     let remote = context.remote(&places[0]).await?;
     let mut tally = Tally::default();
-    for (at, place) in places.iter().enumerate() {
+    let walk = |place: &Place| remote.walk(place.path.clone());
+    let mut is_first = true;
+    in_order::each(&places, in_order::most_listings(&remote), walk, async |place, pages| {
         if places.len() > 1 && !context.output.json {
-            listing::heading(&place.typed, at > 0, &context.output)?;
+            listing::heading(&place.typed, !is_first, &context.output)?;
         }
-        let result = one_place(&args, &place.path, &filter, &remote, &context.output).await;
-        tally.count_whole(context, result)?;
-    }
+        is_first = false;
+        let result = one_place(&args, &place.path, &filter, pages, &context.output).await;
+        tally.count_whole(context, result)
+    })
+    .await?;
     Ok(tally.exit())
 }
 
@@ -67,10 +68,10 @@ async fn one_place(
     args: &DuArgs,
     top: &RemotePath,
     filter: &Filter,
-    remote: &Remote,
+    pages: Result<PageStream, ClientError>,
     output: &Output,
 ) -> Result<bool, Failure> {
-    let pages = remote.walk(top.clone()).await.map_err(|error| listing::about_folder(top, error))?;
+    let pages = pages.map_err(|error| listing::about_folder(top, error))?;
     let (held, unreadable) = sum(pages, top, args.depth, filter).await?;
     let mut folders: Vec<_> = held.iter().filter(|(path, _)| path.depth() <= args.depth).collect();
     // In the order of du: the content first, the total last.

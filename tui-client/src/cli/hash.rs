@@ -1,12 +1,15 @@
 //! `ferry hash`: digests computed by the server, printed as `b3sum` and `sha256sum` do.
 
-use std::{collections::VecDeque, ffi::OsString};
+use std::ffi::OsString;
 
 use clap::Args;
 use ferry_shared::{message::request::Algorithm, name::Escaped, path::RemotePath};
 use serde::Serialize;
 
-use super::batch::Tally;
+use super::{
+    batch::Tally,
+    in_order::{self, Order},
+};
 use crate::{
     context::Context,
     exit::{Exit, Looking},
@@ -14,9 +17,6 @@ use crate::{
     output::Output,
     sites::Place,
 };
-
-/// The number of concurrent requests, which hides the round-trip time.
-const AHEAD: usize = 16;
 
 /// `ferry hash`.
 #[derive(Debug, Args)]
@@ -46,23 +46,16 @@ pub(super) async fn run(args: HashArgs, context: &mut Context) -> Result<Exit, F
     let remote = context.remote(&places[0]).await?;
     let algorithm = if args.sha256 { Algorithm::Sha256 } else { Algorithm::Blake3 };
     let mut tally = Tally::default();
-    let mut asked = VecDeque::new();
-    let mut next = places.iter();
-    loop {
-        while asked.len() < AHEAD
-            && let Some(place) = next.next()
-        {
-            let (remote, path) = (remote.clone(), place.path.clone());
-            asked.push_back((place, tokio::spawn(async move { remote.hash(path, algorithm).await })));
-        }
-        let Some((place, answer)) = asked.pop_front() else { return Ok(tally.exit()) };
-        let result = match answer.await {
-            Ok(Ok(digest)) => show(place, algorithm, &digest, &context.output),
-            Ok(Err(error)) => Err(Failure::remote(&place.path, Looking::File, error)),
-            Err(stopped) => Err(Failure::Start(stopped.into())),
+    let hash = |place: &Place| remote.hash(place.path.clone(), algorithm);
+    in_order::each(&places, in_order::most(&remote, Order::Free), hash, async |place, digest| {
+        let result = match digest {
+            Ok(digest) => show(place, algorithm, &digest, &context.output),
+            Err(error) => Err(Failure::remote(&place.path, Looking::File, error)),
         };
-        tally.count(context, result)?;
-    }
+        tally.count(context, result)
+    })
+    .await?;
+    Ok(tally.exit())
 }
 
 fn show(place: &Place, algorithm: Algorithm, digest: &str, output: &Output) -> Result<(), Failure> {

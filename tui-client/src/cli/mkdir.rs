@@ -4,12 +4,17 @@ use std::ffi::OsString;
 
 use clap::Args;
 
-use super::{batch::Tally, dry_run};
+use super::{
+    batch::Tally,
+    dry_run,
+    in_order::{self, Order},
+};
 use crate::{
     context::Context,
     exit::{Exit, Looking},
     failure::Failure,
     json::PathObject,
+    sites::Place,
 };
 
 /// `ferry mkdir`.
@@ -28,25 +33,23 @@ pub(super) async fn run(args: MkdirArgs, context: &mut Context) -> Result<Exit, 
     let places = context.places(&args.remotes)?;
     let remote = context.remote(&places[0]).await?;
     let mut tally = Tally::default();
-    for place in &places {
+    let dry_run = context.global.dry_run;
+    let make = async |place: &Place| match dry_run {
+        true => dry_run::make_dir(&remote, &place.path, args.parents).await,
+        false => remote.make_dir(place.path.clone(), args.parents).await,
+    };
+    in_order::each(&places, in_order::most(&remote, Order::Kept), make, async |place, made| {
         let path = &place.path;
-        let result = if context.global.dry_run {
-            let would = dry_run::make_dir(&remote, path, args.parents).await;
-            would.map(|()| {
-                context.output.say(&format!("would make {}", path.display()));
-                "would"
-            })
-        } else {
-            let made = remote.make_dir(path.clone(), args.parents).await;
-            made.map(|()| {
-                context.output.detail(&format!("{} made", path.display()));
-                "made"
-            })
-        };
-        let result = result
-            .map_err(|error| Failure::remote(path, Looking::Folder, error))
-            .and_then(|outcome| context.output.result(&PathObject { path, outcome }));
-        tally.count(context, result)?;
-    }
+        let result = made.map_err(|error| Failure::remote(path, Looking::Folder, error)).and_then(|()| {
+            let outcome = if dry_run { "would" } else { "made" };
+            match dry_run {
+                true => context.output.say(&format!("would make {}", path.display())),
+                false => context.output.detail(&format!("{} made", path.display())),
+            }
+            context.output.result(&PathObject { path, outcome })
+        });
+        tally.count(context, result)
+    })
+    .await?;
     Ok(tally.exit())
 }

@@ -1,12 +1,13 @@
 //! The common part of `mv` and `cp`: sources, a destination, the selection in a folder, and its links.
 
 mod conflict;
+mod sources;
 mod tree;
 
 use std::{collections::HashSet, ffi::OsString};
 
 use ferry_client::{
-    Ferry,
+    ClientError, Ferry,
     server::Remote,
     transfer::{ConflictRule, Filter, LinkRule},
 };
@@ -17,7 +18,7 @@ use ferry_shared::{
 use serde::Serialize;
 
 use self::conflict::Ended;
-use super::{batch::Tally, destination, dry_run, sources, transfer};
+use super::{batch::Tally, destination, dry_run, sources as given, transfer};
 use crate::{
     args::Links,
     context::Context,
@@ -82,12 +83,12 @@ pub(super) async fn run(way: Way, arguments: &[OsString], context: &mut Context)
     let mut places = context.places(arguments)?;
     let Some(to) = places.pop() else { return Ok(Exit::Usage) };
     if way == Way::Move {
-        sources::require_names(&places, "move")?;
+        given::require_names(&places, "move")?;
     }
     let links = Links::rule(context.global.links.or(to.links));
     transfer::check_links(links, &Ferry::ABILITIES, &Ferry::ABILITIES, way == Way::Move)?;
     let remote = context.remote(&to).await?;
-    let places = sources::expand(&remote, places).await?;
+    let places = given::expand(&remote, places).await?;
     let dry_run = context.global.dry_run;
     let mut move_copy = MoveCopy { way, rule, filter, links, dry_run, remote, context, tally: Tally::default() };
     let into = move_copy.goes_into(&to, places.len()).await?;
@@ -100,9 +101,7 @@ pub(super) async fn run(way: Way, arguments: &[OsString], context: &mut Context)
         }
         targets.push((from, target));
     }
-    for (from, target) in targets {
-        move_copy.source(&from, &to, target).await?;
-    }
+    move_copy.sources(&targets, &to).await?;
     Ok(move_copy.tally.exit())
 }
 
@@ -121,25 +120,24 @@ impl MoveCopy<'_> {
         }
     }
 
-    /// Moves or copies one REMOTE.
-    async fn source(&mut self, from: &Place, to: &Place, target: RemotePath) -> Result<(), Failure> {
-        let from = &from.path;
-        let entry = match self.remote.stat(from.clone()).await {
-            Ok((entry, _)) => entry,
+    /// Moves or copies one REMOTE, which was found to be `entry`.
+    async fn source(
+        &mut self,
+        from: &RemotePath,
+        entry: Result<Entry, ClientError>,
+        to: &Place,
+        target: RemotePath,
+    ) -> Result<(), Failure> {
+        let entry = match entry {
+            Ok(entry) => entry,
             Err(error) => return self.count(Err(Failure::remote(from, Looking::File, error))),
         };
-        if !sources::is_meant(&self.filter, from, entry.kind) {
+        if !given::is_meant(&self.filter, from, entry.kind) {
             self.context.output.say(&format!("{} left out", from.display()));
             return self.context.output.result(&SkippedObject::filtered(from));
         }
-        if to.into && !to.path.is_home() {
-            let made = match self.dry_run {
-                true => dry_run::make_dir(&self.remote, &to.path, true).await,
-                false => self.remote.make_dir(to.path.clone(), true).await,
-            };
-            if let Err(error) = made {
-                return self.count(Err(Failure::remote(&to.path, Looking::Folder, error)));
-            }
+        if let Err(failure) = self.make_folder(to).await {
+            return self.count(Err(failure));
         }
         let is_folder = entry.kind == Kind::Folder;
         if is_folder && (!self.filter.is_open() || self.merges(&target).await?) {
@@ -162,6 +160,18 @@ impl MoveCopy<'_> {
         let done = matches!(ended, Ok(Ended::Done(_)));
         self.ended(from, ended)?;
         if done && is_folder && self.way == Way::Copy { self.links_of(from, &copied).await } else { Ok(()) }
+    }
+
+    /// Creates the folder that the sources go into, if the command line names it as one.
+    async fn make_folder(&self, to: &Place) -> Result<(), Failure> {
+        if !to.into || to.path.is_home() {
+            return Ok(());
+        }
+        let made = match self.dry_run {
+            true => dry_run::make_dir(&self.remote, &to.path, true).await,
+            false => self.remote.make_dir(to.path.clone(), true).await,
+        };
+        made.map_err(|error| Failure::remote(&to.path, Looking::Folder, error))
     }
 
     /// Whether a folder is merged with an existing folder at `target`, file by file.

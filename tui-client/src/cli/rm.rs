@@ -8,8 +8,10 @@ use ferry_shared::{entry::Kind, path::RemotePath};
 use serde::Serialize;
 
 use super::{
-    batch::{self, Tally},
-    dry_run, listing, sources,
+    batch::Tally,
+    dry_run,
+    in_order::{self, Order, Step, TwoSteps},
+    listing, sources,
 };
 use crate::{
     context::Context,
@@ -17,6 +19,7 @@ use crate::{
     failure::Failure,
     human,
     json::{PathObject, SkippedObject},
+    sites::Place,
 };
 
 /// `ferry rm`.
@@ -44,6 +47,14 @@ struct RemovedObject<'a> {
     bytes: u64,
 }
 
+/// What has happened to a REMOTE.
+enum Ended {
+    /// The filter does not select it.
+    LeftOut,
+    /// The answer to its removal; in a dry run nothing is removed.
+    Removed(Result<Option<Removed>, ClientError>),
+}
+
 pub(super) async fn run(args: RmArgs, context: &mut Context) -> Result<Exit, Failure> {
     let places = context.places(&args.remotes)?;
     sources::require_names(&places, "remove")?;
@@ -51,44 +62,93 @@ pub(super) async fn run(args: RmArgs, context: &mut Context) -> Result<Exit, Fai
     let remote = context.remote(&places[0]).await?;
     let places = sources::expand(&remote, places).await?;
     let mut tally = Tally::default();
-    for place in &places {
-        let path = &place.path;
-        let kind = match filter.is_open() {
-            true => Ok(None),
-            false => remote.stat(path.clone()).await.map(|(entry, _)| Some(entry.kind)),
-        };
-        let result = match kind {
-            Ok(Some(kind)) if !sources::is_meant(&filter, path, kind) => {
-                context.output.say(&format!("{} left out", path.display()));
-                context.output.result(&SkippedObject::filtered(path))?;
-                continue;
-            }
-            Ok(Some(Kind::Folder)) if args.recursive => {
-                chosen(&remote, path, &filter, context, &mut tally).await?;
-                continue;
-            }
-            Ok(_) => one(&remote, path, args.recursive, context).await,
-            Err(error) => Err(Failure::remote(path, Looking::File, error)),
-        };
-        tally.count(context, result)?;
+    let (dry_run, recursive) = (context.global.dry_run, args.recursive);
+    if !filter.is_open() {
+        filtered(&remote, &places, recursive, &filter, context, &mut tally).await?;
+        return Ok(tally.exit());
     }
+    let one = |place: &Place| remove(&remote, place.path.clone(), recursive, dry_run);
+    in_order::each(&places, in_order::most(&remote, Order::Kept), one, async |place, removed| {
+        tally.count(context, tell(&place.path, removed, context))
+    })
+    .await?;
     Ok(tally.exit())
 }
 
-/// Removes one REMOTE with a single request.
-async fn one(remote: &Remote, path: &RemotePath, recursive: bool, context: &Context) -> Result<(), Failure> {
-    let failed = |error: ClientError| Failure::remote(path, Looking::File, error);
-    if context.global.dry_run {
-        dry_run::remove(remote, path, recursive).await.map_err(failed)?;
-        context.output.say(&format!("would remove {}", path.display()));
-        return context.output.result(&PathObject { path, outcome: "would" });
+/// Removes the REMOTEs that a filter selects. It depends on their kind, which is asked ahead.
+async fn filtered(
+    remote: &Remote,
+    places: &[Place],
+    recursive: bool,
+    filter: &Filter,
+    context: &Context,
+    tally: &mut Tally,
+) -> Result<(), Failure> {
+    let query = async |path| (path, remote.stat(RemotePath::clone(path)).await);
+    let call = async |path, kind: Result<Kind, ClientError>| match kind {
+        Ok(kind) if !sources::is_meant(filter, path, kind) => (path, Ended::LeftOut),
+        Ok(_) => (path, Ended::Removed(remove(remote, path.clone(), recursive, context.global.dry_run).await)),
+        Err(error) => (path, Ended::Removed(Err(error))),
+    };
+    let mut paths = places.iter().map(|place| &place.path);
+    let mut steps = TwoSteps::new(in_order::most(remote, Order::Kept));
+    loop {
+        while steps.has_room()
+            && let Some(path) = paths.next()
+        {
+            steps.query(query(path));
+        }
+        match steps.next().await {
+            Some(Step::Found((top, Ok((entry, _)))))
+                if entry.kind == Kind::Folder && recursive && sources::is_meant(filter, top, entry.kind) =>
+            {
+                while let Some((path, ended)) = steps.next_done().await {
+                    count(path, ended, context, tally)?;
+                }
+                chosen(remote, top, filter, context, tally).await?;
+            }
+            Some(Step::Found((path, found))) => steps.call(call(path, found.map(|(entry, _)| entry.kind))),
+            Some(Step::Done((path, ended))) => count(path, ended, context, tally)?,
+            None => return Ok(()),
+        }
     }
-    let removed = remote.remove(path.clone(), recursive).await.map_err(failed)?;
+}
+
+/// Removes a REMOTE with a single request, or checks in a dry run whether that would succeed.
+async fn remove(
+    remote: &Remote,
+    path: RemotePath,
+    recursive: bool,
+    dry_run: bool,
+) -> Result<Option<Removed>, ClientError> {
+    match dry_run {
+        true => dry_run::remove(remote, &path, recursive).await.map(|()| None),
+        false => remote.remove(path, recursive).await.map(Some),
+    }
+}
+
+fn count(path: &RemotePath, ended: Ended, context: &Context, tally: &mut Tally) -> Result<(), Failure> {
+    match ended {
+        Ended::LeftOut => {
+            context.output.say(&format!("{} left out", path.display()));
+            context.output.result(&SkippedObject::filtered(path))
+        }
+        Ended::Removed(removed) => tally.count(context, tell(path, removed, context)),
+    }
+}
+
+/// Tells what was removed.
+fn tell(path: &RemotePath, removed: Result<Option<Removed>, ClientError>, context: &Context) -> Result<(), Failure> {
+    let output = &context.output;
+    let Some(removed) = removed.map_err(|error| Failure::remote(path, Looking::File, error))? else {
+        output.say(&format!("would remove {}", path.display()));
+        return output.result(&PathObject { path, outcome: "would" });
+    };
     let files = human::count(removed.files, "file", "files");
     let folders = human::count(removed.dirs, "folder", "folders");
     let size = human::size(removed.bytes);
-    context.output.detail(&format!("{} removed: {files}, {folders}, {size}", path.display()));
-    context.output.result(&object(path, &removed))
+    output.detail(&format!("{} removed: {files}, {folders}, {size}", path.display()));
+    output.result(&object(path, &removed))
 }
 
 /// Removes the entries of a folder that a filter selects, innermost first.
@@ -110,36 +170,31 @@ async fn chosen(
     if !listing::tell_unreadable(&context.output, top, &listed.unreadable) {
         tally.fail(Exit::Partial);
     }
-    remove_each(remote, files, context, tally).await?;
-    for folder in listed.emptied(filter) {
-        let folder = top.join_path(&folder)?;
-        remove_each(remote, vec![folder], context, tally).await?;
-    }
-    Ok(())
+    remove_each(remote, &files, Order::Free, context, tally).await?;
+    let emptied = listed.emptied(filter).iter().map(|folder| top.join_path(folder)).collect::<Result<Vec<_>, _>>()?;
+    remove_each(remote, &emptied, Order::Kept, context, tally).await
 }
 
 async fn remove_each(
     remote: &Remote,
-    paths: Vec<RemotePath>,
+    paths: &[RemotePath],
+    order: Order,
     context: &Context,
     tally: &mut Tally,
 ) -> Result<(), Failure> {
     let dry_run = context.global.dry_run;
-    let work = |path: RemotePath| {
-        let remote = remote.clone();
-        async move {
-            let removed = if dry_run { Ok(()) } else { remote.remove(path.clone(), false).await.map(drop) };
-            (path, removed)
-        }
+    let remove = async |path: &RemotePath| match dry_run {
+        true => Ok(()),
+        false => remote.remove(path.clone(), false).await.map(drop),
     };
-    batch::side_by_side(paths, work, |(path, removed)| {
-        let removed = removed.map_err(|error| Failure::remote(&path, Looking::File, error)).and_then(|()| {
+    in_order::each(paths, in_order::most(remote, order), remove, async |path, removed| {
+        let removed = removed.map_err(|error| Failure::remote(path, Looking::File, error)).and_then(|()| {
             let outcome = if dry_run { "would" } else { "removed" };
             match dry_run {
                 true => context.output.say(&format!("would remove {}", path.display())),
                 false => context.output.detail(&format!("{} removed", path.display())),
             }
-            context.output.result(&PathObject { path: &path, outcome })
+            context.output.result(&PathObject { path, outcome })
         });
         tally.count(context, removed)
     })

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::{
     batch::Tally,
+    in_order::{self, Order},
     listing::{self, EntryObject},
 };
 use crate::{
@@ -20,6 +21,7 @@ use crate::{
     failure::Failure,
     human::{self, Times},
     output::Output,
+    sites::Place,
 };
 
 /// `ferry stat`.
@@ -44,13 +46,15 @@ pub(super) async fn run(args: StatArgs, context: &mut Context) -> Result<Exit, F
     let places = context.places(&args.remotes)?;
     let remote = context.remote(&places[0]).await?;
     let mut tally = Tally::default();
-    for place in &places {
-        let result = match remote.stat(place.path.clone()).await {
+    let stat = |place: &Place| remote.stat(place.path.clone());
+    in_order::each(&places, in_order::most(&remote, Order::Free), stat, async |place, found| {
+        let result = match found {
             Ok((entry, version)) => show(&place.path, &entry, version.as_ref(), &context.output),
             Err(error) => Err(Failure::remote(&place.path, Looking::File, error)),
         };
-        tally.count(context, result)?;
-    }
+        tally.count(context, result)
+    })
+    .await?;
     Ok(tally.exit())
 }
 

@@ -4,12 +4,17 @@ use std::ffi::OsString;
 
 use clap::Args;
 
-use super::{batch::Tally, dry_run};
+use super::{
+    batch::Tally,
+    dry_run,
+    in_order::{self, Order},
+};
 use crate::{
     context::Context,
     exit::{Exit, Looking},
     failure::Failure,
     json::PathObject,
+    sites::Place,
 };
 
 /// `ferry touch`.
@@ -25,25 +30,23 @@ pub(super) async fn run(args: TouchArgs, context: &mut Context) -> Result<Exit, 
     let places = context.places(&args.remotes)?;
     let remote = context.remote(&places[0]).await?;
     let mut tally = Tally::default();
-    for place in &places {
+    let dry_run = context.global.dry_run;
+    let touch = async |place: &Place| match dry_run {
+        true => dry_run::touch(&remote, &place.path).await,
+        false => remote.touch(place.path.clone()).await,
+    };
+    in_order::each(&places, in_order::most(&remote, Order::Kept), touch, async |place, touched| {
         let path = &place.path;
-        let result = if context.global.dry_run {
-            let would = dry_run::touch(&remote, path).await;
-            would.map(|()| {
-                context.output.say(&format!("would touch {}", path.display()));
-                "would"
-            })
-        } else {
-            let touched = remote.touch(path.clone()).await;
-            touched.map(|()| {
-                context.output.detail(&format!("{} touched", path.display()));
-                "touched"
-            })
-        };
-        let result = result
-            .map_err(|error| Failure::remote(path, Looking::Folder, error))
-            .and_then(|outcome| context.output.result(&PathObject { path, outcome }));
-        tally.count(context, result)?;
-    }
+        let result = touched.map_err(|error| Failure::remote(path, Looking::Folder, error)).and_then(|()| {
+            let outcome = if dry_run { "would" } else { "touched" };
+            match dry_run {
+                true => context.output.say(&format!("would touch {}", path.display())),
+                false => context.output.detail(&format!("{} touched", path.display())),
+            }
+            context.output.result(&PathObject { path, outcome })
+        });
+        tally.count(context, result)
+    })
+    .await?;
     Ok(tally.exit())
 }

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, ffi::OsString};
 
 use clap::Args;
-use ferry_client::{server::Remote, transfer::Filter};
+use ferry_client::{ClientError, server::PageStream, transfer::Filter};
 use ferry_shared::{
     entry::{Entry, Kind},
     path::RemotePath,
@@ -11,10 +11,11 @@ use ferry_shared::{
 
 use super::{
     batch::Tally,
+    in_order,
     listing::{self, EntryObject},
     sources,
 };
-use crate::{context::Context, exit::Exit, failure::Failure, human, output::Output};
+use crate::{context::Context, exit::Exit, failure::Failure, human, output::Output, sites::Place};
 
 /// `ferry tree`.
 #[derive(Debug, Args)]
@@ -43,13 +44,17 @@ pub(super) async fn run(args: TreeArgs, context: &mut Context) -> Result<Exit, F
     let filter = context.global.filters.filter()?;
     let remote = context.remote(&places[0]).await?;
     let mut tally = Tally::default();
-    for (at, place) in places.iter().enumerate() {
-        if at > 0 && !context.output.json {
+    let walk = |place: &Place| remote.walk(place.path.clone());
+    let mut is_first = true;
+    in_order::each(&places, in_order::most_listings(&remote), walk, async |place, pages| {
+        if !is_first && !context.output.json {
             context.output.line("")?;
         }
-        let result = one_place(&args, &place.path, &filter, &remote, &context.output).await;
-        tally.count_whole(context, result)?;
-    }
+        is_first = false;
+        let result = one_place(&args, &place.path, &filter, pages, &context.output).await;
+        tally.count_whole(context, result)
+    })
+    .await?;
     Ok(tally.exit())
 }
 
@@ -58,10 +63,10 @@ async fn one_place(
     args: &TreeArgs,
     top: &RemotePath,
     filter: &Filter,
-    remote: &Remote,
+    pages: Result<PageStream, ClientError>,
     output: &Output,
 ) -> Result<bool, Failure> {
-    let pages = remote.walk(top.clone()).await.map_err(|error| listing::about_folder(top, error))?;
+    let pages = pages.map_err(|error| listing::about_folder(top, error))?;
     let listed = listing::collect(pages, top, filter).await?;
     if !sources::is_meant(filter, top, Kind::Folder) {
         return Ok(true);

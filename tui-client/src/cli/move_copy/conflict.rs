@@ -2,6 +2,7 @@
 
 use ferry_client::{
     ClientError,
+    server::Remote,
     transfer::{ConflictRule, Decision, FileFacts, keep_both_name},
 };
 use ferry_shared::{
@@ -149,11 +150,26 @@ impl MoveCopy<'_> {
 
     /// Sends the request to the server, or, in a dry run, checks whether it would succeed.
     async fn call(&self, from: &RemotePath, to: &RemotePath, replace: bool) -> Result<(), ClientError> {
-        let (copy, source, target) = (self.way == Way::Copy, from.clone(), to.clone());
-        match self.way {
-            _ if self.dry_run => dry_run::move_copy(&self.remote, from, to, copy, replace).await,
-            Way::Move => self.remote.rename(source, target, replace).await,
-            Way::Copy => self.remote.copy(source, target, replace).await.map(drop),
+        if self.dry_run {
+            return dry_run::move_copy(&self.remote, from, to, self.way == Way::Copy, replace).await;
+        }
+        self.way.call(&self.remote, from, to, replace).await
+    }
+}
+
+impl Way {
+    /// Sends the request.
+    pub(super) async fn call(
+        self,
+        remote: &Remote,
+        from: &RemotePath,
+        to: &RemotePath,
+        replace: bool,
+    ) -> Result<(), ClientError> {
+        let (from, to) = (from.clone(), to.clone());
+        match self {
+            Self::Move => remote.rename(from, to, replace).await,
+            Self::Copy => remote.copy(from, to, replace).await.map(drop),
         }
     }
 }
