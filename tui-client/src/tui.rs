@@ -40,7 +40,7 @@ use self::{
     keymap::Keymap,
     runtime::Runtime,
     state::{
-        appearance::{ASCII, Appearance, Depth, Kinds, Theme, UNICODE},
+        appearance::{ASCII, Appearance, Depth, Images, Kinds, Theme, UNICODE},
         listing::Viewing,
         server::Server,
     },
@@ -178,6 +178,10 @@ fn read_files(context: &Context) -> (Settings, Keymap, Appearance, Vec<String>) 
         appearance.kinds = Kinds::of(&env::var("LS_COLORS").unwrap_or_default());
     }
     appearance.kinds.icons = settings.icons && unicode;
+    appearance.images = match appearance.depth() {
+        Depth::None => Images::Blocks,
+        _ => settings.images.unwrap_or_else(|| environment.images()),
+    };
     keymap.set_plain(!unicode);
     read_themes(&folder.join("themes"), &mut appearance, &mut faults);
     if settings.theme != AUTO && !appearance.choose(&settings.theme) {

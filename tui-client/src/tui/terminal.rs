@@ -29,7 +29,11 @@ use super::{
     contain,
     event::{Event, Mouse, MouseAct},
     keymap::{Code, Key},
-    state::{State, appearance::Depth, hits::Hits},
+    state::{
+        State,
+        appearance::{Depth, Images},
+        hits::Hits,
+    },
     view,
 };
 
@@ -260,6 +264,10 @@ pub(crate) struct Environment {
     pub(crate) colorterm: String,
     /// `TERM`.
     pub(crate) term: String,
+    /// `TERM_PROGRAM`.
+    pub(crate) program: String,
+    /// Whether tmux or screen is between ferry and the terminal.
+    pub(crate) multiplexed: bool,
     /// The first of `LC_ALL`, `LC_CTYPE` and `LANG` that is set.
     pub(crate) language: String,
 }
@@ -273,6 +281,8 @@ impl Environment {
             no_color: !var("NO_COLOR").is_empty(),
             colorterm: var("COLORTERM"),
             term: var("TERM"),
+            program: var("TERM_PROGRAM"),
+            multiplexed: !var("TMUX").is_empty() || ["tmux", "screen"].iter().any(|name| var("TERM").starts_with(name)),
             language: language.unwrap_or_default(),
         }
     }
@@ -287,6 +297,20 @@ impl Environment {
             Depth::Many
         } else {
             Depth::Sixteen
+        }
+    }
+
+    /// How the terminal draws images, where it is known to have graphics. Asking it would make the start wait for terminals
+    /// that do not answer.
+    pub(crate) fn images(&self) -> Images {
+        let term = |names: &[&str]| names.iter().any(|name| self.term.starts_with(name));
+        match self.program.as_str() {
+            _ if self.multiplexed => Images::Blocks,
+            "ghostty" => Images::Kitty,
+            "iTerm.app" | "WezTerm" => Images::Iterm,
+            _ if term(&["xterm-kitty", "xterm-ghostty"]) => Images::Kitty,
+            _ if term(&["foot", "contour", "mlterm"]) => Images::Sixel,
+            _ => Images::Blocks,
         }
     }
 
@@ -322,12 +346,26 @@ mod tests {
     }
 
     #[test]
+    fn graphics_are_used_where_the_terminal_is_known_to_have_them() {
+        let of = |term: &str, program: &str, multiplexed| {
+            let (term, program) = (term.to_owned(), program.to_owned());
+            Environment { term, program, multiplexed, ..Environment::default() }.images()
+        };
+        assert_eq!(of("xterm-kitty", "", false), Images::Kitty);
+        assert_eq!(of("xterm-256color", "WezTerm", false), Images::Iterm);
+        assert_eq!(of("foot-extra", "", false), Images::Sixel);
+        assert_eq!(of("xterm-256color", "", false), Images::Blocks);
+        assert_eq!(of("tmux-256color", "WezTerm", true), Images::Blocks);
+    }
+
+    #[test]
     fn the_environment_says_what_the_terminal_can() {
         let of = |no_color, colorterm: &str, term: &str, language: &str| Environment {
             no_color,
             colorterm: colorterm.into(),
             term: term.into(),
             language: language.into(),
+            ..Environment::default()
         };
         assert_eq!(of(true, "truecolor", "xterm", "").depth(), Depth::None);
         assert_eq!(of(false, "truecolor", "xterm", "").depth(), Depth::All);

@@ -10,6 +10,7 @@ use crate::{
     defaults, human,
     setting_error::SettingError,
     tui::state::{
+        appearance::Images,
         order::{By, Sort},
         programs::Programs,
     },
@@ -56,6 +57,8 @@ pub(crate) struct Settings {
     pub(crate) history: bool,
     /// Whether a wide screen begins with the preview.
     pub(crate) preview: bool,
+    /// How images are drawn; decided by the terminal if absent.
+    pub(crate) images: Option<Images>,
     /// The order of folders.
     pub(crate) sort: Sort,
     /// The rule for copies whose target exists already.
@@ -83,6 +86,7 @@ impl Default for Settings {
             hidden: false,
             history: true,
             preview: true,
+            images: None,
             sort: Sort::default(),
             rule: ConflictRule::Ask,
             at_once: None,
@@ -159,6 +163,16 @@ impl Settings {
             "hidden" => self.hidden = truth(value)?,
             "history" => self.history = truth(value)?,
             "preview" => self.preview = truth(value)?,
+            "images" => {
+                self.images = match text(value)? {
+                    "auto" => None,
+                    "blocks" => Some(Images::Blocks),
+                    "kitty" => Some(Images::Kitty),
+                    "sixel" => Some(Images::Sixel),
+                    "iterm2" => Some(Images::Iterm),
+                    _ => return Err(Wrong::Value("\"auto\", \"blocks\", \"kitty\", \"sixel\" or \"iterm2\"")),
+                }
+            }
             "sort" => {
                 self.sort.by = match text(value)? {
                     "name" => By::Name,
@@ -238,6 +252,7 @@ mod tests {
             "hidden",
             "history",
             "preview",
+            "images",
             "sort",
             "reversed",
             "on-conflict",

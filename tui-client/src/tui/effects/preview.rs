@@ -6,6 +6,7 @@
 mod archive;
 mod blocks;
 mod folder;
+mod graphics;
 mod image;
 mod kind;
 mod local;
@@ -101,7 +102,7 @@ fn content(asked: &Wanted, blocks: &Blocks, stop: &CancellationToken) -> Option<
     match kind::of(name, blocks.head()) {
         FileKind::Empty => Some(Content::words("", "the file is empty")),
         FileKind::Text => text::content(name, blocks.head(), asked.subject.palette, stop),
-        FileKind::Image(format) => Some(image::content(format, blocks, asked.room, stop)),
+        FileKind::Image(format) => Some(image::content(format, blocks, asked, stop)),
         FileKind::Zip => Some(archive::zip(blocks)),
         FileKind::Tar => Some(archive::tar(blocks, false, stop)),
         FileKind::TarGz => Some(archive::tar(blocks, true, stop)),

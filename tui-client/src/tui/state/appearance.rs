@@ -23,6 +23,20 @@ pub(crate) enum Depth {
     All,
 }
 
+/// How images are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Images {
+    /// In half blocks, which every terminal has.
+    #[default]
+    Blocks,
+    /// With the graphics of kitty.
+    Kitty,
+    /// In sixels.
+    Sixel,
+    /// As iTerm2 shows them.
+    Iterm,
+}
+
 /// Signs with variants for terminals without Unicode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Signs {
@@ -138,6 +152,8 @@ pub(crate) struct Appearance {
     pub(crate) signs: Signs,
     /// The colours that tell what is in a file.
     pub(crate) kinds: Kinds,
+    /// How images are drawn.
+    pub(crate) images: Images,
     themes: Vec<Theme>,
     depth: Depth,
 }

@@ -27,6 +27,8 @@ pub(crate) struct Preview {
     pub(crate) subject: Option<Subject>,
     /// How far it is.
     pub(crate) step: Step,
+    /// The content before, while the same entry has changed and is read again.
+    pub(crate) before: Option<Arc<Content>>,
     /// Lines scrolled away.
     pub(crate) top: usize,
     kept: Kept,
@@ -55,13 +57,19 @@ pub(crate) enum Step {
 impl Preview {
     /// A preview that shows nothing yet, in a column of its own if so.
     pub(crate) fn new(column: bool) -> Self {
-        Self { column, instead: false, subject: None, step: Step::Nothing, top: 0, kept: Kept::default() }
+        Self { column, instead: false, subject: None, step: Step::Nothing, before: None, top: 0, kept: Kept::default() }
     }
 
     /// Turns to another entry, or to none. One that was shown a moment ago is shown at once, if it fits `room` columns
     /// and lines.
     pub(crate) fn turn_to(&mut self, subject: Option<Subject>, room: (u16, u16), now: Duration) {
         let known = subject.as_ref().and_then(|subject| self.kept.get(subject)).filter(|content| content.fits(room));
+        let place = |subject: &Option<Subject>| subject.as_ref().map(|subject| subject.place.clone());
+        if place(&subject) != place(&self.subject) {
+            (self.before, self.top) = (None, 0);
+        } else if let Step::Shown(content) = &self.step {
+            self.before = Some(Arc::clone(content));
+        }
         self.step = match (&subject, known) {
             (None, _) => Step::Nothing,
             (Some(_), Some(content)) => Step::Shown(content),
@@ -71,7 +79,6 @@ impl Preview {
             },
         };
         self.subject = subject;
-        self.top = 0;
     }
 
     /// Takes the content that was asked for, and keeps that of a file.
@@ -80,7 +87,7 @@ impl Preview {
         if let Some(subject) = self.subject.as_ref().filter(|subject| subject.is_kept()) {
             self.kept.put(subject.clone(), Arc::clone(&content));
         }
-        self.step = Step::Shown(content);
+        (self.step, self.before) = (Step::Shown(content), None);
     }
 
     /// The ticket of the request under way.

@@ -66,7 +66,7 @@ pub(super) fn follow(state: &mut State, out: &mut Out) {
     if let (Step::Resting(until), Some(subject)) = (&state.preview.step, &state.preview.subject)
         && *until <= state.now
     {
-        let asked = Wanted { subject: subject.clone(), room };
+        let asked = Wanted { subject: subject.clone(), room, images: state.appearance.images };
         let ticket = state.tickets.next();
         state.preview.step = Step::Loading { ticket, since: state.now };
         out.push(Effect::Preview(ticket, Box::new(asked)));

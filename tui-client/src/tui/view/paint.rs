@@ -133,6 +133,17 @@ impl<'s> Paint<'s> {
         self.text(area.x + (area.width - taken) / 2, area.y, taken, text, style);
     }
 
+    /// Copies cells as they are. They may hold escape sequences of ours, never anything from a file.
+    pub(super) fn cells(&mut self, x: u16, y: u16, cells: &Buffer) {
+        for row in 0..cells.area.height {
+            for column in 0..cells.area.width {
+                if let Some(cell) = self.buffer.cell_mut((x.saturating_add(column), y.saturating_add(row))) {
+                    *cell = cells[(cells.area.x + column, cells.area.y + row)].clone();
+                }
+            }
+        }
+    }
+
     fn put(&mut self, x: u16, y: u16, width: u16, text: &str, style: Style) -> u16 {
         let style = colour::style(style, self.appearance.depth());
         // Outside of the buffer there is nothing to write on.

@@ -35,7 +35,11 @@ pub(super) fn draw(paint: &mut Paint<'_>, state: &State, area: Rect) {
     let body = Rect { x: inside.x + 1, width: inside.width.saturating_sub(2), ..inside };
     let theme = &paint.appearance().theme;
     match &state.preview.step {
-        Step::Shown(content) => shown(paint, content, state.preview.top, body),
+        // What changes is not blank meanwhile.
+        Step::Loading { .. } | Step::Resting(_) if state.preview.before.is_some() => {
+            state.preview.before.iter().for_each(|content| shown(paint, state, content, body));
+        }
+        Step::Shown(content) => shown(paint, state, content, body),
         Step::Failed(problem) => words(paint, &[problem.to_string()], body, theme.bad),
         Step::Loading { since, .. } if state.now >= *since + PATIENCE => {
             let turn = pane::spinner(paint, state.now.saturating_sub(*since));
@@ -73,8 +77,9 @@ fn title(paint: &mut Paint<'_>, state: &State, area: Rect) {
     paint.text(area.x.saturating_add(1), area.y, area.width.saturating_sub(taken + 3), &name, theme.title);
 }
 
-fn shown(paint: &mut Paint<'_>, content: &Content, top: usize, area: Rect) {
+fn shown(paint: &mut Paint<'_>, state: &State, content: &Content, area: Rect) {
     let theme = &paint.appearance().theme;
+    let top = state.preview.top;
     let ys = area.y..area.y.saturating_add(area.height);
     match &content.body {
         Body::Words(lines) => words(paint, lines, area, theme.dim),
@@ -90,7 +95,8 @@ fn shown(paint: &mut Paint<'_>, content: &Content, top: usize, area: Rect) {
             }
         }
         Body::List(list) => rows(paint, list, top, area),
-        Body::Picture(picture) => picture::draw(paint, picture, area),
+        // Graphics would show through a box over them, and stay behind where it was.
+        Body::Picture(picture) => picture::draw(paint, picture, area, state.dialogs.is_empty()),
     }
 }
 

@@ -3,16 +3,23 @@
 use std::io::{self, BufRead, Cursor, Read, Seek, SeekFrom};
 
 use ::image::{
-    DynamicImage, ImageDecoder as _, ImageError, ImageFormat, ImageReader, Limits, imageops::thumbnail,
+    DynamicImage, ImageDecoder as _, ImageError, ImageFormat, ImageReader, Limits, RgbaImage, imageops::thumbnail,
     metadata::Orientation,
 };
 use ferry_shared::name::Escaped;
 use tokio_util::sync::CancellationToken;
 
-use super::{blocks::Blocks, kind::IMAGE_MAX};
+use super::{
+    blocks::Blocks,
+    graphics::{self, CellSize},
+    kind::IMAGE_MAX,
+};
 use crate::{
     human,
-    tui::state::preview::{Body, Content, Picture},
+    tui::state::{
+        appearance::Images,
+        preview::{Body, Content, Picture, Wanted},
+    },
 };
 
 /// Pixels of an image that is decoded; a larger one is refused by its header.
@@ -23,7 +30,7 @@ const MEMORY: u64 = 256 << 20;
 const OPAQUE: u8 = 128;
 
 /// The preview of an image in so many columns and lines, or the reason why there is none.
-pub(super) fn content(format: ImageFormat, blocks: &Blocks, room: (u16, u16), stop: &CancellationToken) -> Content {
+pub(super) fn content(format: ImageFormat, blocks: &Blocks, asked: &Wanted, stop: &CancellationToken) -> Content {
     let name = match format {
         ImageFormat::Jpeg => "JPEG",
         ImageFormat::Gif => "GIF",
@@ -37,13 +44,13 @@ pub(super) fn content(format: ImageFormat, blocks: &Blocks, room: (u16, u16), st
     }
     let bytes = blocks.start(usize::try_from(IMAGE_MAX).unwrap_or(usize::MAX));
     let source = Stoppable { bytes: Cursor::new(&bytes), stop };
-    decoded(name, ImageReader::with_format(source, format), room).unwrap_or_else(|error| {
+    decoded(name, ImageReader::with_format(source, format), asked).unwrap_or_else(|error| {
         let reason = Escaped(error.to_string().as_bytes()).to_string();
         Content::words(name, format!("the image cannot be shown: {reason}"))
     })
 }
 
-fn decoded(name: &str, mut reader: ImageReader<Stoppable<'_>>, room: (u16, u16)) -> Result<Content, ImageError> {
+fn decoded(name: &str, mut reader: ImageReader<Stoppable<'_>>, asked: &Wanted) -> Result<Content, ImageError> {
     let mut limits = Limits::default();
     limits.max_alloc = Some(MEMORY);
     reader.limits(limits);
@@ -56,27 +63,17 @@ fn decoded(name: &str, mut reader: ImageReader<Stoppable<'_>>, room: (u16, u16))
     }
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let image = DynamicImage::from_decoder(decoder)?;
-    let small = scaled(&image, orientation, room);
-    Ok(Content { facts, body: Body::Picture(small) })
+    let mut picture = in_cells(&image, orientation, asked.room);
+    if let Some(cell) = CellSize::of_terminal().filter(|_| asked.images != Images::Blocks) {
+        let large = scaled(&image, orientation, cell.room(asked.room));
+        picture.graphics = graphics::cells(large, cell, asked.images).map(Box::new);
+    }
+    Ok(Content { facts, body: Body::Picture(picture) })
 }
 
-/// The image in two pixels a cell, upright, as large as `room` allows but never larger than it is.
-fn scaled(image: &DynamicImage, orientation: Orientation, room: (u16, u16)) -> Picture {
-    let turned = matches!(
-        orientation,
-        Orientation::Rotate90 | Orientation::Rotate270 | Orientation::Rotate90FlipH | Orientation::Rotate270FlipH
-    );
-    let (columns, rows) = (u32::from(room.0.max(1)), 2 * u32::from(room.1.max(1)));
-    let (most_width, most_height) = if turned { (rows, columns) } else { (columns, rows) };
-    let (width, height) = fitting((image.width(), image.height()), (most_width, most_height));
-    let small = if (width, height) == (image.width(), image.height()) {
-        image.to_rgba8()
-    } else {
-        thumbnail(image, width, height)
-    };
-    let mut small = DynamicImage::ImageRgba8(small);
-    small.apply_orientation(orientation);
-    let small = small.into_rgba8();
+/// The image in two pixels a cell.
+fn in_cells(image: &DynamicImage, orientation: Orientation, room: (u16, u16)) -> Picture {
+    let small = scaled(image, orientation, (u32::from(room.0.max(1)), 2 * u32::from(room.1.max(1))));
     let pixels = small.pixels().map(|pixel| {
         let [r, g, b, a] = pixel.0;
         (a >= OPAQUE).then_some([r, g, b])
@@ -86,7 +83,26 @@ fn scaled(image: &DynamicImage, orientation: Orientation, room: (u16, u16)) -> P
         pixels: pixels.collect(),
         width: u16::try_from(small.width()).unwrap_or(u16::MAX),
         height: u16::try_from(small.height()).unwrap_or(u16::MAX),
+        graphics: None,
     }
+}
+
+/// The image upright, as large as `most` allows but never larger than it is.
+fn scaled(image: &DynamicImage, orientation: Orientation, most: (u32, u32)) -> RgbaImage {
+    let turned = matches!(
+        orientation,
+        Orientation::Rotate90 | Orientation::Rotate270 | Orientation::Rotate90FlipH | Orientation::Rotate270FlipH
+    );
+    let most = if turned { (most.1, most.0) } else { most };
+    let (width, height) = fitting((image.width(), image.height()), most);
+    let small = if (width, height) == (image.width(), image.height()) {
+        image.to_rgba8()
+    } else {
+        thumbnail(image, width, height)
+    };
+    let mut small = DynamicImage::ImageRgba8(small);
+    small.apply_orientation(orientation);
+    small.into_rgba8()
 }
 
 /// The largest size in `most` with the proportions of `size`, at least one pixel each way and at most `size`.
@@ -137,9 +153,28 @@ impl Seek for Stoppable<'_> {
 
 #[cfg(test)]
 mod tests {
-    use ::image::{Rgba, RgbaImage};
+    use ::image::Rgba;
+    use ferry_shared::entry::{Kind, Mtime};
 
     use super::*;
+    use crate::tui::state::{
+        place::Place,
+        preview::{Palette, Subject},
+    };
+
+    fn asked(room: (u16, u16)) -> Wanted {
+        let subject = Subject {
+            place: Place::local("/image"),
+            kind: Kind::File,
+            leads: false,
+            size: 1,
+            mtime: Mtime(0, 0),
+            reachable: true,
+            palette: Palette::None,
+            order: None,
+        };
+        Wanted { subject, room, images: Images::Blocks }
+    }
 
     fn blocks(bytes: &[u8], size: u64) -> Blocks {
         let mut blocks = Blocks::default();
@@ -157,7 +192,7 @@ mod tests {
     }
 
     fn of(format: ImageFormat, bytes: &[u8], room: (u16, u16)) -> Content {
-        content(format, &blocks(bytes, bytes.len() as u64), room, &CancellationToken::new())
+        content(format, &blocks(bytes, bytes.len() as u64), &asked(room), &CancellationToken::new())
     }
 
     fn picture(content: &Content) -> &Picture {
@@ -216,7 +251,8 @@ mod tests {
     #[test]
     fn a_large_or_damaged_file_is_said_to_be_one() {
         let bytes = encoded(half(20, 20), ImageFormat::Png);
-        let large = content(ImageFormat::Png, &blocks(&bytes, IMAGE_MAX + 1), (9, 9), &CancellationToken::new());
+        let large =
+            content(ImageFormat::Png, &blocks(&bytes, IMAGE_MAX + 1), &asked((9, 9)), &CancellationToken::new());
         assert!(words(&large).contains("more than 8.0 MiB"), "{large:?}");
         let cut = of(ImageFormat::Png, &bytes[..40], (9, 9));
         assert!(words(&cut).starts_with("the image cannot be shown"), "{cut:?}");
@@ -227,7 +263,7 @@ mod tests {
         let bytes = encoded(half(20, 20), ImageFormat::Png);
         let stop = CancellationToken::new();
         stop.cancel();
-        let content = content(ImageFormat::Png, &blocks(&bytes, bytes.len() as u64), (9, 9), &stop);
+        let content = content(ImageFormat::Png, &blocks(&bytes, bytes.len() as u64), &asked((9, 9)), &stop);
         assert!(words(&content).contains("not wanted"), "{content:?}");
     }
 

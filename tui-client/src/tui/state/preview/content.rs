@@ -1,6 +1,7 @@
 //! The content of a preview: plain data, small, with everything from files escaped.
 
 use ferry_shared::entry::Kind;
+use ratatui_core::buffer::{Buffer, Cell};
 
 /// The content of a preview.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +82,8 @@ pub(crate) struct Picture {
     pub(crate) height: u16,
     /// Red, green and blue of each pixel, row by row; `None` where the image is transparent.
     pub(crate) pixels: Vec<Option<[u8; 3]>>,
+    /// The same image in the terminal's own graphics, where it has them.
+    pub(crate) graphics: Option<Box<Buffer>>,
 }
 
 impl Content {
@@ -107,7 +110,11 @@ impl Content {
             }
             Body::Hex(bytes) => bytes.len(),
             Body::List(list) => list.rows.iter().map(|row| size_of::<Row>() + row.name.len()).sum(),
-            Body::Picture(picture) => picture.pixels.len() * size_of::<Option<[u8; 3]>>(),
+            Body::Picture(picture) => {
+                let cells = picture.graphics.iter().flat_map(|cells| &cells.content);
+                let graphics: usize = cells.map(|cell| size_of::<Cell>() + cell.symbol().len()).sum();
+                picture.pixels.len() * size_of::<Option<[u8; 3]>>() + graphics
+            }
         };
         size_of::<Self>() + self.facts.len() + body
     }

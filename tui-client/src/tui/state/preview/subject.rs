@@ -4,7 +4,7 @@ use ferry_shared::entry::{Kind, Mtime};
 
 use super::Content;
 use crate::tui::state::{
-    appearance::{Appearance, Depth},
+    appearance::{Appearance, Depth, Images},
     item::Item,
     order::Sort,
     pane::Pane,
@@ -66,6 +66,8 @@ pub(crate) struct Wanted {
     pub(crate) subject: Subject,
     /// The columns and lines for its content.
     pub(crate) room: (u16, u16),
+    /// How images are drawn.
+    pub(crate) images: Images,
 }
 
 impl Subject {

@@ -184,8 +184,13 @@ fn what_was_shown_a_moment_ago_is_shown_at_once_unless_it_changed() {
             fixture.event(Event::Answer(ticket, Answer::Page { items: items.clone(), more: false }));
         }
     }
+    // What was shown stays until the new content is there.
+    assert!(!is_shown(&fixture) && fixture.text().contains("first"));
     fixture.wait(1000);
     assert_eq!(names(&fixture), ["holiday.raw"]);
+    assert!(fixture.text().contains("first"));
+    answer(&mut fixture, text("second"));
+    assert!(fixture.text().contains("second") && !fixture.text().contains("first"));
 }
 
 #[test]
@@ -195,7 +200,7 @@ fn a_picture_is_made_again_for_another_size() {
     fixture.wait(200);
     let room = asked(&fixture.effects)[0].1.room;
     let pixels = vec![Some([255, 0, 0]); 4];
-    let picture = Picture { room, width: 2, height: 2, pixels };
+    let picture = Picture { room, width: 2, height: 2, pixels, graphics: None };
     answer(&mut fixture, Content { facts: "PNG".to_owned(), body: Body::Picture(picture) });
     assert!(fixture.text().contains('▀'));
     let _ = fixture.take();

@@ -11,8 +11,16 @@ use crate::tui::state::{appearance::Depth, preview::Picture};
 /// Characters from dark to bright, for terminals without colours.
 const SHADES: &[&str] = &[" ", ".", ":", "-", "=", "+", "*", "#", "%", "@"];
 
-/// Draws an image in the middle of an area.
-pub(super) fn draw(paint: &mut Paint<'_>, picture: &Picture, area: Rect) {
+/// Draws an image in the middle of an area, in the terminal's own graphics if they may be used.
+pub(super) fn draw(paint: &mut Paint<'_>, picture: &Picture, area: Rect, graphics: bool) {
+    if let Some(cells) = picture.graphics.as_deref().filter(|_| graphics)
+        && cells.area.width <= area.width
+        && cells.area.height <= area.height
+    {
+        let (left, top) = ((area.width - cells.area.width) / 2, (area.height - cells.area.height) / 2);
+        paint.cells(area.x + left, area.y + top, cells);
+        return;
+    }
     let (width, height) = (picture.width.min(area.width), picture.height.div_ceil(2).min(area.height));
     let (left, top) = (area.x + (area.width - width) / 2, area.y + (area.height - height) / 2);
     let (depth, plain) = (paint.appearance().depth(), paint.appearance().is_plain());

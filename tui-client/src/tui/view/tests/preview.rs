@@ -1,6 +1,7 @@
 //! The preview on the screen: each kind of content, in a column of its own and in the place of the other pane.
 
 use ferry_shared::entry::Kind;
+use ratatui::{buffer::Buffer, layout::Rect};
 
 use super::picture;
 use crate::tui::{
@@ -61,7 +62,7 @@ fn image(width: u16, height: u16) -> Content {
     };
     // Made for both sizes of the screen, it would not be shown in the other one.
     let room = if width == 12 { (47, 37) } else { (36, 21) };
-    let picture = Picture { room, width, height, pixels: (0..width * height).map(pixel).collect() };
+    let picture = Picture { room, width, height, pixels: (0..width * height).map(pixel).collect(), graphics: None };
     Content { facts: "PNG, 1920 × 1080".to_owned(), body: Body::Picture(picture) }
 }
 
@@ -101,6 +102,27 @@ fn images() {
         fixture.state.appearance = Appearance::new(appearance::UNICODE, Depth::None);
         assert!(!fixture.text().contains('▀') && fixture.text().contains('+'), "{}", fixture.text());
     }
+}
+
+#[test]
+fn graphics_are_copied_as_they_are_and_give_way_to_a_box() {
+    let mut content = image(12, 13);
+    let Body::Picture(picture) = &mut content.body else { panic!() };
+    let mut cells = Buffer::empty(Rect { x: 0, y: 0, width: 4, height: 2 });
+    cells[(0, 0)].set_symbol("\u{1b}_Gsequence\u{1b}\\");
+    picture.graphics = Some(Box::new(cells));
+    let mut fixture = showing(160, 40, content);
+    let sequences = |fixture: &Fixture| {
+        let buffer = fixture.buffer();
+        buffer.content.iter().filter(|cell| cell.symbol().contains("sequence")).count()
+    };
+    assert_eq!(sequences(&fixture), 1);
+    assert!(!fixture.text().contains('▀'));
+    fixture.keys("f7");
+    assert_eq!(sequences(&fixture), 0);
+    assert!(fixture.text().contains('▀'));
+    fixture.keys("esc");
+    assert_eq!(sequences(&fixture), 1);
 }
 
 #[test]
