@@ -149,7 +149,7 @@ fn the_theme_follows_the_background_of_the_terminal() {
         let shown = screen.snapshot();
         let (rows, columns) = (shown.size().0.get(), shown.size().1.get());
         let cells = (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column)));
-        let title = cells.filter_map(|(row, column)| shown.cell(row, column)).find(|cell| cell.contents() == "▸");
+        let title = cells.filter_map(|(row, column)| shown.cell(row, column)).find(|cell| cell.contents() == "❯");
         colours.push(title.map(|cell| format!("{:?}", cell.fgcolor())).unwrap());
     }
     assert_ne!(colours[0], colours[1], "both backgrounds have the same theme");

@@ -88,7 +88,7 @@ pub(crate) struct Signs {
 
 /// For terminals that show Unicode.
 pub(crate) const UNICODE: Signs = Signs {
-    cursor: "▸",
+    cursor: "❯",
     mark: "●",
     up: "↑",
     down: "↓",
@@ -174,6 +174,7 @@ impl Appearance {
             name: String::new(),
             signs,
             kinds: Kinds::default(),
+            images: Images::Blocks,
             themes,
             depth,
         };

@@ -200,6 +200,8 @@ fn space(paint: &mut Paint<'_>, connection: Option<&Connection>, pane: &Pane, ar
     let Some(connection) = connection.filter(|connection| connection.is_online()) else {
         let free = pane.free.filter(|_| pane.is_local());
         let text = free.map_or(String::new(), |free| format!(" free {} ", figures::size(free)));
+        // Cut off, a size would look like another one.
+        let text = if columns(&text) > area.width { String::new() } else { text };
         return paint.right(end, area.y, area.width, &text, paint.appearance().theme.dim);
     };
     let usage = &connection.account.usage;

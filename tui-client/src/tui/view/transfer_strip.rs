@@ -119,6 +119,10 @@ fn sum(paint: &Paint<'_>, state: &State) -> (Vec<String>, Style) {
     let left = state.transfers.left().filter(|_| rate > 0);
     let left = left.map_or(String::new(), |left| format!("  {}", figures::time_left(left)));
     let then = if state.quitting == Quitting::WhenDone { "  then quit" } else { "" };
+    // A single one says the rest on its own line.
+    if state.transfers.all().iter().filter(|transfer| !transfer.is_over() && !transfer.held).count() == 1 {
+        return (vec![format!("{part}{then}"), then.trim_start().to_owned()], theme.text);
+    }
     let texts = vec![
         format!("{percent}  {part}{speed}{left}{then}"),
         format!("{percent}{speed}{left}{then}"),

@@ -417,8 +417,8 @@ fn without_colours_a_sign_tells_the_active_pane() {
         fixture.keys("tab");
         first(&fixture)
     });
-    assert!(left.starts_with("╭▸") && left.matches('▸').count() == 1, "{left}");
-    assert!(!right.starts_with("╭▸") && right.matches('▸').count() == 1, "{right}");
+    assert!(left.starts_with("╭❯") && left.matches('❯').count() == 1, "{left}");
+    assert!(!right.starts_with("╭❯") && right.matches('❯').count() == 1, "{right}");
     // Only the active pane's cursor is reversed.
     let reversed = ratatui::style::Modifier::REVERSED;
     let buffer = fixture.buffer();

@@ -201,7 +201,7 @@ fn the_list_opens_at_the_first_transfer_that_is_not_over_and_its_bar_can_be_seen
     fixture.copy(2);
     fixture.progress(vec![job(2, (0, 1), (50, 100), 0)], Vec::new(), 50);
     let text = fixture.keys("w").text();
-    let row = text.lines().position(|line| line.starts_with('▸')).unwrap();
+    let row = text.lines().position(|line| line.starts_with('❯')).unwrap();
     let line: Vec<char> = text.lines().nth(row).unwrap().chars().collect();
     assert!(line.iter().collect::<String>().contains("iso.img"), "{text}");
     let buffer = fixture.buffer();

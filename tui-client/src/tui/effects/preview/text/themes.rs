@@ -14,8 +14,8 @@ pub(super) fn of(palette: Palette) -> &'static Theme {
     let name = match palette {
         Palette::None => return COLOURLESS.get_or_init(colourless),
         Palette::Sixteen => EmbeddedThemeName::Ansi,
-        Palette::Dark => EmbeddedThemeName::OneHalfDark,
-        Palette::Light => EmbeddedThemeName::OneHalfLight,
+        Palette::Dark => EmbeddedThemeName::CatppuccinMocha,
+        Palette::Light => EmbeddedThemeName::CatppuccinLatte,
     };
     COLOURS.get_or_init(two_face::theme::extra).get(name)
 }
