@@ -22,6 +22,7 @@ mod kept;
 mod keyring;
 mod os_bytes;
 mod output;
+mod priority;
 mod progress;
 mod raw_stdout;
 mod secret;
@@ -80,11 +81,13 @@ fn parse(words: &[OsString], defaults: &Defaults) -> (Cli, Global) {
 
 fn start(command: Option<cli::Command>, address: Option<OsString>, context: &mut Context) -> Result<Exit, Failure> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(cores.clamp(1, WORKERS))
-        .enable_all()
-        .build()
-        .map_err(Failure::Start)?;
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    runtime.worker_threads(cores.clamp(1, WORKERS)).enable_all();
+    // The browser draws on this thread; transfers, previews and listings run on the others.
+    if command.is_none() {
+        runtime.on_thread_start(priority::lower);
+    }
+    let runtime = runtime.build().map_err(Failure::Start)?;
     let result = runtime.block_on(async {
         let result = match (command, address) {
             (Some(_), Some(address)) => {

@@ -129,3 +129,39 @@ fn a_key_that_is_taken_is_told_at_the_start() {
     let text = screen.text();
     assert!(text.contains("`mine`") && text.contains("`shell`"), "{text}");
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn threads_of_transfers_yield_to_the_drawing_one_and_programs_do_not_inherit_that() {
+    let server = Server::with_anna();
+    let out = tempfile::tempdir().unwrap();
+    let nice = |name: &str| {
+        let path = out.path().join(name);
+        move || fs::read_to_string(&path).ok().and_then(|text| text.trim().parse::<i32>().ok())
+    };
+    let config = format!(
+        "[[command]]\nname = \"one\"\nkey = \"X\"\nrun = [\"sh\", \"-c\", \"nice > {0}/one\"]\nwait = true\npause = false\n\
+         [[command]]\nname = \"two\"\nkey = \"Y\"\nrun = [\"sh\", \"-c\", \"nice > {0}/two\"]\n",
+        out.path().display()
+    );
+    let (_client, mut screen) = with_config(&server, &config);
+    let tasks = fs::read_dir(format!("/proc/{}/task", screen.pid())).unwrap();
+    let mut seen: Vec<i32> = tasks
+        .map(|task| {
+            let stat = fs::read_to_string(task.unwrap().path().join("stat")).unwrap();
+            // The name of a thread may have spaces; the 19th field is its niceness.
+            let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+            fields[16].parse().unwrap()
+        })
+        .collect();
+    seen.sort_unstable();
+    let (first, last) = (seen[0], seen[seen.len() - 1]);
+    assert_eq!(last, (first + 5).min(19), "{seen:?}");
+    screen.keys("X");
+    wait::until("the program with the terminal", || nice("one")() == Some(first));
+    screen.wait("this computer");
+    screen.keys("Y");
+    wait::until("the program beside it", || nice("two")() == Some(first));
+    screen.keys("q");
+    assert_eq!(screen.wait_end(), 0);
+}

@@ -9,12 +9,16 @@ use std::{
     future::{pending, poll_fn},
     io,
     pin::Pin,
+    thread,
     time::{Duration, Instant},
 };
 
 use crossterm::event::EventStream;
 use futures_core::Stream as _;
-use tokio::{sync::mpsc, task::JoinHandle, time};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time,
+};
 
 use self::{
     pace::{FRAME, Pace},
@@ -24,7 +28,7 @@ use super::{
     effect::Effect,
     effects::{Effects, Outside, run_outside},
     event::Event,
-    state::State,
+    state::{State, problem::Problem},
     terminal::{self, Screen},
     update::update,
 };
@@ -43,7 +47,7 @@ pub(crate) struct Runtime {
     /// Keys; absent while another program has the terminal.
     input: Option<EventStream>,
     /// An editor, a shell or another program that has the terminal.
-    away: Option<JoinHandle<Option<Event>>>,
+    away: Option<oneshot::Receiver<Option<Event>>>,
     /// When the last such program ended.
     returned: Option<Instant>,
     /// Programs that want the terminal meanwhile.
@@ -221,7 +225,15 @@ impl Runtime {
             what if self.away.is_none() => {
                 self.input = None;
                 self.screen.leave();
-                self.away = Some(tokio::task::spawn_blocking(move || run_outside(what)));
+                // A thread of its own has the priority of this one; that of the runtime's threads is lower.
+                let (ended, end) = oneshot::channel();
+                match thread::Builder::new().spawn(move || ended.send(run_outside(what))) {
+                    Ok(_) => self.away = Some(end),
+                    Err(error) => {
+                        self.come_back()?;
+                        self.take(Event::Problem(Problem::new(format!("cannot start a program: {error}"))))?;
+                    }
+                }
             }
             what => self.waiting.push_back(what),
         }
@@ -281,9 +293,9 @@ fn is_recent(ended: Instant) -> bool {
     ended.elapsed() < ECHO
 }
 
-async fn join(away: &mut Option<JoinHandle<Option<Event>>>) -> Option<Event> {
+async fn join(away: &mut Option<oneshot::Receiver<Option<Event>>>) -> Option<Event> {
     match away {
-        Some(task) => task.await.ok().flatten(),
+        Some(end) => end.await.ok().flatten(),
         None => pending().await,
     }
 }

@@ -4,6 +4,7 @@ use std::{
     io::{self, Read as _, Write as _},
     path::{Path, PathBuf},
     process::{Command, ExitStatus, Stdio},
+    thread,
 };
 
 use crossterm::terminal;
@@ -14,20 +15,24 @@ use crate::tui::{
     state::programs::{End, OPENED, Run},
 };
 
-/// Starts a program that gets no terminal, and tells how it ended. It lives on when ferry ends.
+/// Starts a program that gets no terminal, and tells how it ended. It lives on when ferry ends. A thread of its own waits
+/// for it, with the priority of the calling thread, which the program inherits.
 pub(super) fn start(events: mpsc::Sender<Event>, run: Run) {
-    tokio::spawn(async move {
-        let mut command = tokio::process::Command::from(command(&run));
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        // Ctrl-C in the terminal is not for it.
-        #[cfg(unix)]
-        command.process_group(0);
-        let result = match command.spawn() {
-            Ok(mut child) => child.wait().await,
-            Err(error) => Err(error),
-        };
-        let _ = events.send(Event::Ran(Box::new(run), end(result))).await;
-    });
+    let mut command = command(&run);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    // Ctrl-C in the terminal is not for it.
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    let told = events.clone();
+    let kept = run.clone();
+    let waits = move || {
+        let result = command.status();
+        // Nobody is told after the end of ferry.
+        let _ = told.blocking_send(Event::Ran(Box::new(run), end(result)));
+    };
+    if let Err(error) = thread::Builder::new().spawn(waits) {
+        let _ = events.try_send(Event::Ran(Box::new(kept), End::NotStarted(error.to_string())));
+    }
 }
 
 /// Runs a program that has the terminal, and waits for its end.
