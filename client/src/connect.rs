@@ -6,7 +6,9 @@ mod socket;
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use ferry_shared::{
+    feature::{Feature, Features},
     message::{Request, reply::Welcome},
+    packing::Pack,
     pool::BufferPool,
     refusal::{Code, Refusal},
     secret::Secret,
@@ -107,6 +109,8 @@ pub struct ConnectOptions {
     pub client: String,
     /// The file with the secret of servers that have a seal.
     pub seal: Option<PathBuf>,
+    /// When blocks are compressed on the way to the server.
+    pub pack: Pack,
     /// The time limit for resolving, connecting and the TLS handshake together.
     pub connect_timeout: Duration,
 }
@@ -120,6 +124,7 @@ impl ConnectOptions {
             known_servers: known_servers.into(),
             client: concat!("ferry/", env!("CARGO_PKG_VERSION")).into(),
             seal: None,
+            pack: Pack::Auto,
             connect_timeout: Duration::from_secs(15),
         }
     }
@@ -169,6 +174,19 @@ impl Connector {
     #[must_use]
     pub fn target(&self) -> &Target {
         &self.shared.target
+    }
+
+    /// The features that are offered to the server.
+    pub(crate) fn features(&self) -> Features {
+        match self.shared.options.pack {
+            Pack::Never => Features::known().without(Feature::Packed),
+            Pack::Auto | Pack::Always => Features::known(),
+        }
+    }
+
+    /// When blocks are compressed.
+    pub(crate) fn pack(&self) -> Pack {
+        self.shared.options.pack
     }
 
     /// Whether both are clones of one connector.
@@ -294,7 +312,8 @@ impl Connector {
             let chain = stream.get_ref().1.peer_certificates().unwrap_or_default().to_vec();
             match judge.judge(dialer.name(), chain).await? {
                 Verdict::Trusted(key) => {
-                    return Greeted::greet(stream, key, &options.client, secret.as_ref(), pool).await;
+                    let features = self.features();
+                    return Greeted::greet(stream, key, &options.client, features, secret.as_ref(), pool).await;
                 }
                 Verdict::Ask(key) => {
                     // The user may take longer than the server waits: use a new connection after the answer.

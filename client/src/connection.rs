@@ -84,6 +84,7 @@ impl Greeted {
         stream: Stream,
         server_key: Fingerprint,
         client: &str,
+        features: Features,
         secret: Option<&Secret>,
         pool: &BufferPool,
     ) -> Result<Self, ClientError> {
@@ -96,7 +97,6 @@ impl Greeted {
         let seal = secret.map(|secret| STANDARD.encode(binding::seal(secret, &for_seal)));
         let (reader, writer) = tokio::io::split(stream);
         let (reader, writer) = (LinkReader::new(reader, pool.clone()), LinkWriter::new(writer));
-        let features = Features::known();
         let hello = Request::Hello(Hello { protocol: version::CURRENT, client: client.to_owned(), features, seal });
         let mut greeted = Self { server_key, exported, reader, writer, unsent: None };
         greeted.send(&hello, &[], GREETING).await?;

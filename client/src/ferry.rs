@@ -3,6 +3,7 @@
 mod batch;
 mod get;
 mod look;
+mod pack;
 mod prepare;
 mod put;
 mod session;
@@ -41,7 +42,7 @@ impl Ferry {
     }
 
     /// The abilities of a ferry server.
-    pub const ABILITIES: Abilities = Abilities { size_first: true, links: false, ..Abilities::ALL };
+    pub const ABILITIES: Abilities = Abilities { size_first: true, links: false, deltas: true, ..Abilities::ALL };
 
     /// The connector of the connections.
     #[must_use]

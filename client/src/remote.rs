@@ -15,7 +15,7 @@ mod waiter;
 use std::{sync::Arc, time::Duration};
 
 use ferry_shared::{
-    feature::Features,
+    feature::{Feature, Features},
     fingerprint::Fingerprint,
     frame::{put_have, put_message},
     link::LinkError,
@@ -23,6 +23,7 @@ use ferry_shared::{
         Notice, Reply, Request,
         reply::{LoggedIn, Welcome},
     },
+    packing::Packing,
     refusal::Refusal,
     secret::Secret,
 };
@@ -73,6 +74,8 @@ struct Shared {
     welcome: Welcome,
     logged_in: LoggedIn,
     server_key: Fingerprint,
+    /// Present if the server takes compressed blocks.
+    packing: Option<Arc<Packing>>,
     calls: mpsc::Sender<Call>,
     notices: broadcast::Sender<Notice>,
     /// The notices that arrived before the first call of `notices`.
@@ -138,9 +141,14 @@ impl Remote {
         let (calls, received) = mpsc::channel(CALLS);
         let (end, ended) = watch::channel(None);
         let (told, stopped) = (notices.clone(), stop.clone());
-        let task = Task { reader, writer, first, calls: received, notices: told, stop: stopped, end, traffic, silence };
+        let features = connector.features().common(welcome.features);
+        let packing = features.has(Feature::Packed).then(|| Arc::new(Packing::new(connector.pack())));
+        let link = packing.clone();
+        let task =
+            Task { reader, writer, first, calls: received, notices: told, stop: stopped, end, traffic, link, silence };
         let first_notices = Mutex::new(None);
-        let shared = Shared { connector, welcome, logged_in, server_key, calls, notices, first_notices, ended, stop };
+        let shared =
+            Shared { connector, welcome, logged_in, server_key, packing, calls, notices, first_notices, ended, stop };
         (Self { shared: Arc::new(shared) }, task)
     }
 
@@ -153,7 +161,12 @@ impl Remote {
     /// The protocol features that both sides support.
     #[must_use]
     pub fn features(&self) -> Features {
-        Features::known().common(self.shared.welcome.features)
+        self.shared.connector.features().common(self.shared.welcome.features)
+    }
+
+    /// What decides whether blocks are compressed; absent if the server does not take such blocks.
+    pub(crate) fn packing(&self) -> Option<&Arc<Packing>> {
+        self.shared.packing.as_ref()
     }
 
     /// The account as it was at login; notices report later changes.

@@ -13,7 +13,7 @@ mod request;
 mod version;
 mod walk;
 
-use std::{fmt, pin::Pin, sync::Arc, time::Duration};
+use std::{fmt, fs::File, pin::Pin, sync::Arc, time::Duration};
 
 use ferry_shared::{digest::Digest, pool::BufferPool};
 use tokio::sync::mpsc;
@@ -100,6 +100,12 @@ pub trait Session: fmt::Debug + Send {
     /// # Errors
     /// The error that ended the session; requests without an answer may or may not have been carried out.
     fn batch(&mut self, requests: mpsc::Receiver<Request>, answers: mpsc::Sender<Answer>) -> Outcome<'_, ()>;
+
+    /// Opens the file at a location, for deltas that refer to it; `None` if there is none, or the site is not on this
+    /// computer.
+    fn basis<'a>(&'a mut self, _at: &'a Location) -> BoxFuture<'a, Option<File>> {
+        Box::pin(async { None })
+    }
 
     /// Reads a file: passes on its blocks, except those whose digest the target has.
     ///

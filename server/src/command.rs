@@ -21,13 +21,14 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use ferry_shared::{
-    feature::Features,
+    feature::{Feature, Features},
     frame::Frame,
     message::{
         Notice, Reply, Request,
         decode::{Follows, Undecodable},
     },
     name::Escaped,
+    packing::{Pack, Packing},
     pool::Buffer,
     refusal::{Code, Refusal},
 };
@@ -161,7 +162,15 @@ impl Conversation {
     #[must_use]
     pub(crate) fn with_features(mut self, common: Features) -> Self {
         self.features = common;
+        if common.has(Feature::Packed) {
+            self.out.pack(Arc::new(Packing::new(Pack::Auto)));
+        }
         self
+    }
+
+    /// What decides whether something is compressed; it must be told of what is sent.
+    pub(crate) fn packing(&self) -> Option<&Arc<Packing>> {
+        self.out.packing()
     }
 
     /// The connection as operators see it.
@@ -355,8 +364,11 @@ impl Conversation {
         }
         match frame {
             Frame::Message(json) => self.message(&json),
+            Frame::PackedMessage(_) => self.close(refusal::malformed("a packed message, which only a server sends")),
             Frame::Block { index, bytes } => self.block(index, bytes),
             Frame::Have { first, digests } => self.have(first, digests),
+            Frame::Delta { index, steps } => self.delta(index, &steps),
+            Frame::Chunks(described) => self.chunks(&described),
         }
     }
 

@@ -1,12 +1,15 @@
 //! Outgoing frames: encoded where they are created, then moved as whole buffers.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc, time::Instant};
 
 use ferry_shared::{
     blocks,
+    chunks::Described,
+    delta,
     digest::Digest,
     frame::{self, FrameError},
     message::{Notice, Reply},
+    packing::Packing,
     pool::{Buffer, BufferPool},
 };
 
@@ -14,6 +17,8 @@ use crate::files::Error;
 
 /// A buffer of this size is passed on.
 const FULL: usize = 256 << 10;
+/// Replies from this length on are compressed.
+const LONG_REPLY: usize = 1 << 10;
 /// Blocks from this length on start a separate buffer.
 const OWN_BUFFER: usize = 64 << 10;
 
@@ -32,17 +37,30 @@ pub(crate) struct Outbox {
     pool: BufferPool,
     current: Buffer,
     full: VecDeque<Buffer>,
+    /// Present if the peer takes compressed blocks and messages.
+    packing: Option<Arc<Packing>>,
 }
 
 impl Outbox {
     /// An empty outbox whose buffers come from `pool`.
     #[must_use]
     pub(crate) fn new(pool: BufferPool) -> Self {
-        Self { current: Buffer::default(), full: VecDeque::new(), pool }
+        Self { current: Buffer::default(), full: VecDeque::new(), packing: None, pool }
+    }
+
+    /// Compresses what comes while that saves time.
+    pub(crate) fn pack(&mut self, packing: Arc<Packing>) {
+        self.packing = Some(packing);
+    }
+
+    /// What decides whether something is compressed.
+    pub(crate) fn packing(&self) -> Option<&Arc<Packing>> {
+        self.packing.as_ref()
     }
 
     /// Appends a reply.
     pub(crate) fn reply(&mut self, reply: &Reply) {
+        let start = self.current().len();
         if let Err(error) = frame::put_message(self.current(), reply) {
             // Only pages have a variable size, and they are cut well below the limit.
             tracing::error!(%error, "a reply does not fit its frame");
@@ -50,6 +68,16 @@ impl Outbox {
             if let Err(error) = frame::put_message(self.current(), &Reply::Refused(refusal)) {
                 tracing::error!(%error, "a refusal does not fit its frame");
             }
+        }
+        let length = self.current.len() - start;
+        if length >= LONG_REPLY
+            && let Some(packing) = self.packing.as_ref().filter(|packing| packing.is_worthwhile(length))
+        {
+            let begun = Instant::now();
+            if let Err(error) = frame::pack_message(&mut self.current, start) {
+                tracing::error!(%error, "a compressed reply does not fit its frame");
+            }
+            packing.tried(length, begun.elapsed(), self.current.len() - start < length);
         }
         self.hand_on_if(FULL);
     }
@@ -65,6 +93,26 @@ impl Outbox {
     /// [`FrameError::TooLong`] for too many digests.
     pub(crate) fn have(&mut self, first: u64, digests: &[Digest]) -> Result<(), FrameError> {
         frame::put_have(self.current(), first, digests)?;
+        self.hand_on_if(FULL);
+        Ok(())
+    }
+
+    /// Appends descriptions of chunks.
+    ///
+    /// # Errors
+    /// Those of [`frame::put_chunks`].
+    pub(crate) fn chunks(&mut self, described: Described) -> Result<(), FrameError> {
+        frame::put_chunks(self.current(), described)?;
+        self.hand_on_if(1);
+        Ok(())
+    }
+
+    /// Appends a block that is described by a delta.
+    ///
+    /// # Errors
+    /// [`FrameError::TooLong`] if it is longer than a block.
+    pub(crate) fn delta(&mut self, index: u64, steps: &[u8]) -> Result<(), FrameError> {
+        frame::put_delta(self.current(), index, steps)?;
         self.hand_on_if(FULL);
         Ok(())
     }
@@ -91,7 +139,7 @@ impl Outbox {
                 self.current.truncate(start);
                 frame::put_block_head(&mut self.current, index, 0).map_err(Error::fault)?;
             }
-            Ok(Fate::Send) => {}
+            Ok(Fate::Send) => self.pack_block(index, start, data)?,
             Ok(Fate::Skip) => self.current.truncate(start),
             Err(error) => {
                 self.current.truncate(start);
@@ -99,6 +147,23 @@ impl Outbox {
             }
         }
         self.hand_on_if(FULL);
+        Ok(())
+    }
+
+    /// Writes the block frame that begins at `start`, with its bytes from `data` on, as a compressed one if that is worthwhile.
+    fn pack_block(&mut self, index: u64, start: usize, data: usize) -> Result<(), Error> {
+        let length = self.current.len() - data;
+        let Some(packing) = self.packing.as_ref().filter(|packing| packing.is_worthwhile(length)) else {
+            return Ok(());
+        };
+        let begun = Instant::now();
+        let mut steps = self.pool.take();
+        let is_smaller = delta::put_packed(&mut steps, &self.current[data..]);
+        packing.tried(length, begun.elapsed(), is_smaller);
+        if is_smaller {
+            self.current.truncate(start);
+            frame::put_delta(&mut self.current, index, &steps).map_err(Error::fault)?;
+        }
         Ok(())
     }
 

@@ -9,11 +9,15 @@ pub enum Feature {
     UploadsPages,
     /// The server runs commands that are built into it.
     Run,
+    /// Blocks may be sent as deltas against the receiver's file, whose chunks it describes.
+    Chunks,
+    /// Blocks and messages may be sent compressed.
+    Packed,
 }
 
 impl Feature {
     /// Every feature that this build supports.
-    pub const ALL: [Self; 2] = [Self::UploadsPages, Self::Run];
+    pub const ALL: [Self; 4] = [Self::UploadsPages, Self::Run, Self::Chunks, Self::Packed];
 
     /// The name of the feature in messages.
     #[must_use]
@@ -21,6 +25,8 @@ impl Feature {
         match self {
             Self::UploadsPages => "uploads_pages",
             Self::Run => "run",
+            Self::Chunks => "chunks",
+            Self::Packed => "packed",
         }
     }
 
@@ -47,6 +53,12 @@ impl Features {
     #[must_use]
     pub const fn common(self, theirs: Self) -> Self {
         Self(self.0 & theirs.0)
+    }
+
+    /// The set without `feature`.
+    #[must_use]
+    pub const fn without(self, feature: Feature) -> Self {
+        Self(self.0 & !feature.bit())
     }
 
     /// Whether the set contains `feature`.
@@ -89,6 +101,8 @@ mod tests {
         let ours = Features::known();
         assert!(ours.common(ours).has(Feature::UploadsPages));
         assert!(!ours.common(Features::NONE).has(Feature::UploadsPages));
+        let fewer = ours.without(Feature::Run);
+        assert!(!ours.common(fewer).has(Feature::Run) && ours.common(fewer).has(Feature::Packed));
         assert!(!Features::NONE.common(ours).has(Feature::UploadsPages));
     }
 

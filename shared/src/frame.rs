@@ -6,8 +6,13 @@
 use bytes::{Buf as _, Bytes};
 
 use crate::{
+    chunks::{self, Described},
     digest::Digest,
-    limits::{BLOCK_FRAME_MAX, HAVE_FRAME_MAX, HAVE_MAX, HEADER_LEN, INDEX_LEN, MESSAGE_MAX, MESSAGE_MAX_BEFORE_LOGIN},
+    limits::{
+        BLOCK_FRAME_MAX, CHUNK_LEN, CHUNKS_FRAME_MAX, DELTA_FRAME_MAX, HAVE_FRAME_MAX, HAVE_MAX, HEADER_LEN, INDEX_LEN,
+        MESSAGE_MAX, MESSAGE_MAX_BEFORE_LOGIN,
+    },
+    pack::{pack, put_length, take_length, unpack},
     pool::Buffer,
 };
 
@@ -20,6 +25,12 @@ pub enum FrameKind {
     Block = 2,
     /// A block index and block digests.
     Have = 3,
+    /// A block index and the block as a delta.
+    Delta = 4,
+    /// An offset and descriptions of chunks.
+    Chunks = 5,
+    /// One JSON object, compressed.
+    PackedMessage = 6,
 }
 
 /// The phase of the conversation; before login a peer may send little.
@@ -74,6 +85,9 @@ impl Header {
             1 => (FrameKind::Message, if phase == Phase::LoggedIn { MESSAGE_MAX } else { MESSAGE_MAX_BEFORE_LOGIN }),
             2 => (FrameKind::Block, BLOCK_FRAME_MAX),
             3 => (FrameKind::Have, HAVE_FRAME_MAX),
+            4 => (FrameKind::Delta, DELTA_FRAME_MAX),
+            5 => (FrameKind::Chunks, CHUNKS_FRAME_MAX),
+            6 => (FrameKind::PackedMessage, MESSAGE_MAX),
             other => return Err(FrameError::UnknownKind(other)),
         };
         if kind != FrameKind::Message && phase == Phase::BeforeLogin {
@@ -82,9 +96,14 @@ impl Header {
         if length > most {
             return Err(FrameError::TooLong { length, most });
         }
-        let index_missing = kind != FrameKind::Message && length < INDEX_LEN;
-        let digest_cut = kind == FrameKind::Have && length % 32 != INDEX_LEN % 32;
-        if index_missing || digest_cut {
+        let has_index = !matches!(kind, FrameKind::Message | FrameKind::PackedMessage);
+        let index_missing = has_index && length < INDEX_LEN;
+        let is_cut = match kind {
+            FrameKind::Have => length % 32 != INDEX_LEN % 32,
+            FrameKind::Chunks => length % CHUNK_LEN != (INDEX_LEN + 1) % CHUNK_LEN,
+            _ => false,
+        };
+        if index_missing || is_cut {
             return Err(FrameError::BadLength(length));
         }
         Ok(Self { kind, length })
@@ -126,6 +145,8 @@ impl std::ops::Deref for Payload {
 pub enum Frame {
     /// One message, as JSON.
     Message(Bytes),
+    /// One message, compressed. Only clients take it: a few bytes could keep a server busy for long.
+    PackedMessage(Bytes),
     /// One block. An empty payload stands for a block of zeros.
     Block {
         /// Its index in the file.
@@ -140,6 +161,15 @@ pub enum Frame {
         /// The digests; an empty list ends a series of have-frames.
         digests: Vec<Digest>,
     },
+    /// One block as a delta.
+    Delta {
+        /// Its index in the file.
+        index: u64,
+        /// Its steps.
+        steps: Payload,
+    },
+    /// Chunks that the sender of this frame has.
+    Chunks(Described),
 }
 
 /// Builds a frame from a header and its payload.
@@ -147,19 +177,38 @@ pub enum Frame {
 /// # Errors
 /// [`FrameError::BadLength`] if `payload` is not what [`Header::parse`] accepted.
 pub fn assemble(kind: FrameKind, mut payload: Bytes) -> Result<Frame, FrameError> {
-    if kind == FrameKind::Message {
-        return Ok(Frame::Message(payload));
-    }
     let length = payload.len();
+    match kind {
+        FrameKind::Message => return Ok(Frame::Message(payload)),
+        FrameKind::PackedMessage => return Ok(Frame::PackedMessage(payload)),
+        _ => {}
+    }
     let index = payload.try_get_u64().map_err(|_| FrameError::BadLength(length))?;
-    if kind == FrameKind::Block {
-        return Ok(Frame::Block { index, bytes: Payload::Shared(payload) });
+    match kind {
+        FrameKind::Block => return Ok(Frame::Block { index, bytes: Payload::Shared(payload) }),
+        FrameKind::Delta => return Ok(Frame::Delta { index, steps: Payload::Shared(payload) }),
+        FrameKind::Chunks => {
+            return Described::decode(index, payload).map(Frame::Chunks).ok_or(FrameError::BadLength(length));
+        }
+        _ => {}
     }
     let (digests, rest) = payload.as_chunks::<32>();
     if !rest.is_empty() || digests.len() > HAVE_MAX {
         return Err(FrameError::BadLength(length));
     }
     Ok(Frame::Have { first: index, digests: digests.iter().copied().map(Digest).collect() })
+}
+
+/// The message in the payload of a packed one: the length of the message (3 bytes), and a zstd frame.
+///
+/// # Errors
+/// [`FrameError::BadLength`] if it does not hold a message of this length, or the length exceeds that of a message.
+pub fn unpack_message(mut payload: &[u8]) -> Result<Bytes, FrameError> {
+    let wrong = FrameError::BadLength(payload.len());
+    let Some(length) = take_length(&mut payload).filter(|length| *length <= MESSAGE_MAX) else { return Err(wrong) };
+    let mut message = vec![0; length];
+    unpack(payload, &mut message).map_err(|_| wrong)?;
+    Ok(message.into())
 }
 
 /// Splits the first frame off `bytes`; `None` means that more bytes are needed.
@@ -194,6 +243,27 @@ pub fn put_message(out: &mut Vec<u8>, message: &impl serde::Serialize) -> Result
     Ok(())
 }
 
+/// Compresses the message frame that begins at `start` and is the last in `out`, if that makes it smaller.
+///
+/// # Errors
+/// None in practice: what is smaller than a message is not longer than one.
+pub fn pack_message(out: &mut Vec<u8>, start: usize) -> Result<(), FrameError> {
+    let message = out.split_off(start + HEADER_LEN);
+    let data = out.len();
+    put_length(out, message.len());
+    let kind = match pack(&message, out) {
+        Some(_) => FrameKind::PackedMessage,
+        None => {
+            out.truncate(data);
+            out.extend_from_slice(&message);
+            FrameKind::Message
+        }
+    };
+    let header = Header::write(kind, out.len() - data)?;
+    out[start..data].copy_from_slice(&header);
+    Ok(())
+}
+
 /// Appends the header and index of a block frame; `length` bytes of the block must follow.
 ///
 /// # Errors
@@ -205,6 +275,35 @@ pub fn put_block_head(out: &mut Vec<u8>, index: u64, length: usize) -> Result<()
     }
     out.extend_from_slice(&Header::write(FrameKind::Block, length)?);
     out.extend_from_slice(&index.to_be_bytes());
+    Ok(())
+}
+
+/// Appends a delta-frame with these steps.
+///
+/// # Errors
+/// [`FrameError::TooLong`] if they are longer than a block.
+pub fn put_delta(out: &mut Vec<u8>, index: u64, steps: &[u8]) -> Result<(), FrameError> {
+    let length = steps.len() + INDEX_LEN;
+    if length > DELTA_FRAME_MAX {
+        return Err(FrameError::TooLong { length, most: DELTA_FRAME_MAX });
+    }
+    out.extend_from_slice(&Header::write(FrameKind::Delta, length)?);
+    out.extend_from_slice(&index.to_be_bytes());
+    out.extend_from_slice(steps);
+    Ok(())
+}
+
+/// Appends chunks-frames with these descriptions; none if there are no chunks.
+///
+/// # Errors
+/// None in practice: each frame is cut to its limit.
+pub fn put_chunks(out: &mut Vec<u8>, described: Described) -> Result<(), FrameError> {
+    for described in chunks::frames(described) {
+        let length = INDEX_LEN + 1 + described.chunks.len() * CHUNK_LEN;
+        out.extend_from_slice(&Header::write(FrameKind::Chunks, length)?);
+        out.extend_from_slice(&described.first.to_be_bytes());
+        described.encode(out);
+    }
     Ok(())
 }
 
@@ -251,6 +350,39 @@ mod tests {
         assert!(matches!(next(), Some(Frame::Block { index: 9, bytes }) if &bytes[..] == b"abc"));
         assert!(matches!(next(), Some(Frame::Have { first: 4, digests }) if digests.len() == 2));
         assert!(next().is_none());
+    }
+
+    #[test]
+    fn a_message_is_packed_if_that_makes_it_smaller() {
+        let long = "list ".repeat(1000);
+        let mut out = b"before".to_vec();
+        put_message(&mut out, &long).unwrap();
+        pack_message(&mut out, 6).unwrap();
+        assert!(out.len() < 200 && out[6] == 6, "{}", out.len());
+        let small = out.len();
+        put_message(&mut out, &"ping").unwrap();
+        pack_message(&mut out, small).unwrap();
+        let mut bytes = Bytes::from(out.split_off(6));
+        let mut next = || decode(&mut bytes, Phase::LoggedIn).unwrap();
+        let Some(Frame::PackedMessage(packed)) = next() else { panic!("not packed") };
+        assert_eq!(*unpack_message(&packed).unwrap(), *serde_json::to_vec(&long).unwrap());
+        assert!(matches!(next(), Some(Frame::Message(json)) if &json[..] == b"\"ping\""));
+        assert!(next().is_none());
+    }
+
+    #[test]
+    fn packed_messages_that_are_too_long_or_damaged_are_refused() {
+        let mut out = Vec::new();
+        put_message(&mut out, &"x".repeat(5000)).unwrap();
+        pack_message(&mut out, 0).unwrap();
+        assert!(unpack_message(&out[4..]).is_ok());
+        assert!(matches!(decode(&mut Bytes::from(out.clone()), Phase::BeforeLogin), Err(FrameError::TooEarly(6))));
+        for wrong in [[0x10, 0, 1], [0, 0, 9], [0xff, 0xff, 0xff]] {
+            let mut other = out[4..].to_vec();
+            other[..3].copy_from_slice(&wrong);
+            assert_eq!(unpack_message(&other), Err(FrameError::BadLength(other.len())), "{wrong:?}");
+        }
+        assert_eq!(unpack_message(&[1, 1]), Err(FrameError::BadLength(2)));
     }
 
     #[test]

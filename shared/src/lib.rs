@@ -9,6 +9,8 @@
 pub mod binding;
 pub mod blocks;
 pub mod bucket;
+pub mod chunks;
+pub mod delta;
 pub mod digest;
 pub mod entry;
 pub mod feature;
@@ -18,6 +20,8 @@ pub mod limits;
 pub mod link;
 pub mod message;
 pub mod name;
+mod pack;
+pub mod packing;
 pub mod path;
 pub mod pool;
 pub mod refusal;

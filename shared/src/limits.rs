@@ -22,6 +22,14 @@ pub const MESSAGE_MAX_BEFORE_LOGIN: usize = 4 << 10;
 pub const MESSAGE_MAX: usize = 1 << 20;
 /// Payload bytes of a block frame.
 pub const BLOCK_FRAME_MAX: usize = INDEX_LEN + BLOCK_LEN;
+/// Payload bytes of a delta: a block and its steps; a longer one would be sent as it is.
+pub const DELTA_FRAME_MAX: usize = BLOCK_FRAME_MAX;
+/// The maximum number of chunks in one chunks-frame.
+pub const CHUNKS_MAX: usize = 4096;
+/// Bytes of a chunk's description.
+pub const CHUNK_LEN: usize = 9;
+/// Payload bytes of a chunks-frame: an offset, the average length, and the chunks.
+pub const CHUNKS_FRAME_MAX: usize = INDEX_LEN + 1 + CHUNKS_MAX * CHUNK_LEN;
 /// Payload bytes of a have-frame.
 pub const HAVE_FRAME_MAX: usize = INDEX_LEN + HAVE_MAX * 32;
 

@@ -113,8 +113,8 @@ impl<R: AsyncRead + Unpin> LinkReader<R> {
             if let Some(frame) = self.buffered()? {
                 return Ok(Some(frame));
             }
-            if let Some(length) = self.large_block()? {
-                return self.read_large(length, arriving).await.map(Some);
+            if let Some(header) = self.large_block()? {
+                return self.read_large(header, arriving).await.map(Some);
             }
             if self.fill().await? == 0 {
                 return if self.ahead.is_empty() { Ok(None) } else { Err(LinkError::Cut) };
@@ -136,18 +136,19 @@ impl<R: AsyncRead + Unpin> LinkReader<R> {
         Ok(Some(frame::assemble(header.kind, self.ahead.split_to(header.length).freeze())?))
     }
 
-    /// The length of the next block, if its header has arrived and it is large enough for a separate buffer.
-    fn large_block(&self) -> Result<Option<usize>, LinkError> {
+    /// The kind and length of the next block or delta, if its header has arrived and it is large enough for a separate buffer.
+    fn large_block(&self) -> Result<Option<Header>, LinkError> {
         let Some(header) = self.ahead.first_chunk::<HEADER_LEN>() else { return Ok(None) };
         let header = Header::parse(*header, self.phase)?;
-        let large = header.kind == FrameKind::Block && header.length >= INDEX_LEN + OWN_BUFFER;
+        let is_block = matches!(header.kind, FrameKind::Block | FrameKind::Delta);
+        let large = is_block && header.length >= INDEX_LEN + OWN_BUFFER;
         let index_here = self.ahead.len() >= HEADER_LEN + INDEX_LEN;
-        Ok((large && index_here).then(|| header.length - INDEX_LEN))
+        Ok((large && index_here).then(|| Header { length: header.length - INDEX_LEN, ..header }))
     }
 
     async fn read_large(
         &mut self,
-        length: usize,
+        Header { kind, length }: Header,
         arriving: &mut (dyn FnMut(u64, usize) + Send),
     ) -> Result<Frame, LinkError> {
         self.ahead.advance(HEADER_LEN);
@@ -172,7 +173,8 @@ impl<R: AsyncRead + Unpin> LinkReader<R> {
             self.received.fetch_add(got as u64, Ordering::Relaxed);
             arriving(index, got);
         }
-        Ok(Frame::Block { index, bytes: Payload::Pooled(buffer) })
+        let bytes = Payload::Pooled(buffer);
+        Ok(if kind == FrameKind::Delta { Frame::Delta { index, steps: bytes } } else { Frame::Block { index, bytes } })
     }
 
     async fn fill(&mut self) -> Result<usize, LinkError> {

@@ -11,7 +11,10 @@ use ferry_client::{
     transfer::{Bandwidth, ConflictRule, Filter, FilterError, LinkRule},
     trust::Fingerprint,
 };
-use ferry_shared::refusal::{Code, Refusal};
+use ferry_shared::{
+    packing::Pack,
+    refusal::{Code, Refusal},
+};
 use serde::Deserialize;
 
 use crate::human;
@@ -149,6 +152,10 @@ pub(crate) struct EngineFlags {
     /// The maximum bytes per second, such as 10MiB or UP:DOWN; 0 means no limit
     #[arg(long, value_name = "UP[:DOWN]", value_parser = bandwidth)]
     pub(crate) bwlimit: Option<Limit>,
+    /// Whether to compress what is sent to and by a ferry server; `auto` does while that is faster
+    #[arg(long, value_name = "WHEN", default_value = "auto", num_args = 0..=1, default_missing_value = "always")]
+    #[arg(require_equals = true)]
+    pub(crate) compress: Compress,
     /// Start every file from the beginning instead of resuming
     #[arg(long)]
     pub(crate) no_resume: bool,
@@ -227,7 +234,7 @@ impl Default for Common {
 
 impl Default for EngineFlags {
     fn default() -> Self {
-        Self { transfers: TRANSFERS, bwlimit: None, no_resume: false, verify: false }
+        Self { transfers: TRANSFERS, bwlimit: None, compress: Compress::Auto, no_resume: false, verify: false }
     }
 }
 
@@ -335,6 +342,27 @@ impl From<Conflict> for ConflictRule {
             Conflict::Changed => Self::Changed,
             Conflict::KeepBoth => Self::KeepBoth,
             Conflict::Fail => Self::Fail,
+        }
+    }
+}
+
+/// Whether to compress.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Compress {
+    /// While it is faster than the connection, and makes the data smaller
+    Auto,
+    /// Whatever is sent to the server, as long as that makes it smaller
+    Always,
+    /// Nothing, in neither direction
+    Never,
+}
+
+impl From<Compress> for Pack {
+    fn from(compress: Compress) -> Self {
+        match compress {
+            Compress::Auto => Self::Auto,
+            Compress::Always => Self::Always,
+            Compress::Never => Self::Never,
         }
     }
 }

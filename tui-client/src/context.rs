@@ -224,6 +224,7 @@ impl Context {
         }
         let mut options = ConnectOptions::new(trust(place, login, server), self.home.known_servers());
         options.seal = server.seal_for(place.seal.clone());
+        options.pack = self.global.engine.compress.into();
         Connector::Ferry(connect::Connector::new(place.target.clone(), credential, options))
     }
 

@@ -21,9 +21,10 @@ pub(crate) const TABLE: &str = "verbs";
 /// The default site, which has no flag: an address names its site.
 const SITE: &str = "site";
 /// The flags that may have a default.
-const SETTABLE: [&str; 10] = [
+const SETTABLE: [&str; 11] = [
     "bwlimit",
     "color",
+    "compress",
     "no-resume",
     "on-conflict",
     "progress",

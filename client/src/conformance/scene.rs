@@ -217,7 +217,7 @@ impl Scene {
         let expected = self.look(below).await?.facts;
         let (pieces, mut taken) = mpsc::channel(2);
         let (_, held) = mpsc::channel(1);
-        let get = Get { at: self.source(below), expected, growing: false, opened_first: true };
+        let get = Get { at: self.source(below), expected, growing: false, opened_first: true, basis: None };
         let mut session = self.session().await;
         let reading = session.get(get, held, pieces, Noted::new());
         let taking = async {

@@ -173,7 +173,7 @@ pub(super) async fn a_stopped_file_is_not_published(scene: &Scene) {
 
 fn get(scene: &Scene, below: &str) -> Get {
     let expected = crate::site::FileFacts { size: 0, mtime: DATE };
-    Get { at: scene.source(below), expected, growing: false, opened_first: true }
+    Get { at: scene.source(below), expected, growing: false, opened_first: true, basis: None }
 }
 
 pub(super) async fn reading_stops_when_the_receiver_is_dropped(scene: &Scene) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ferry_shared::{
     entry,
-    frame::{FrameError, put_block_head, put_have, put_message},
+    frame::{FrameError, put_block_head, put_delta, put_have, put_message},
     limits::BLOCK_SIZE,
     link::LinkError,
     message::{
@@ -16,7 +16,7 @@ use ferry_shared::{
 };
 use tokio::sync::{Semaphore, mpsc};
 
-use super::look::path;
+use super::{look::path, pack::packed};
 use crate::{
     error::ClientError,
     obstacle::Obstacle,
@@ -50,7 +50,8 @@ pub(super) async fn run(
             why = remote.closed() => return Err(why),
         };
         for Request { id, op, watch } in asked.drain(..) {
-            match frames.ask(op, watch.as_ref()) {
+            let (op, packed) = pack(remote, op).await?;
+            match frames.ask(op, packed, watch.as_ref()) {
                 Ok(expected) => waiters.push(batch.waiter(id, expected, watch)),
                 Err(error) => batch.answer(id, Err(error)).await,
             }
@@ -70,6 +71,14 @@ pub(super) async fn run(
         () = batch.all_answered() => Ok(()),
         why = remote.closed() => if batch.unanswered() == 0 { Ok(()) } else { Err(why) },
     }
+}
+
+/// Compresses the content of an upload, if that is worthwhile.
+async fn pack(remote: &Remote, op: Op) -> Result<(Op, Option<Vec<u8>>), ClientError> {
+    let Op::Put { put, content } = op else { return Ok((op, None)) };
+    let Content { bytes, .. } = *content;
+    let (bytes, packed) = packed(remote, bytes).await?;
+    Ok((Op::Put { put, content: Box::new(Content { bytes, ..*content }) }, packed))
 }
 
 async fn hand_over(
@@ -112,9 +121,14 @@ impl<'a> Frames<'a> {
     }
 
     /// Encodes a request, or nothing if that fails.
-    fn ask(&mut self, op: Op, watch: Option<&Arc<dyn Watch>>) -> Result<Expected, ClientError> {
+    fn ask(
+        &mut self,
+        op: Op,
+        packed: Option<Vec<u8>>,
+        watch: Option<&Arc<dyn Watch>>,
+    ) -> Result<Expected, ClientError> {
         let (start, chunks) = (self.filling.len(), self.full.len());
-        let expected = self.encode(op, watch);
+        let expected = self.encode(op, packed, watch);
         if expected.is_err() {
             self.filling.truncate(start);
         } else {
@@ -124,7 +138,12 @@ impl<'a> Frames<'a> {
         expected
     }
 
-    fn encode(&mut self, op: Op, watch: Option<&Arc<dyn Watch>>) -> Result<Expected, ClientError> {
+    fn encode(
+        &mut self,
+        op: Op,
+        packed: Option<Vec<u8>>,
+        watch: Option<&Arc<dyn Watch>>,
+    ) -> Result<Expected, ClientError> {
         let (request, expected) = match op {
             Op::Stat { at } => (message::Request::Stat { path: path(&at)? }, Expected::Entry),
             Op::MakeFolder { at, .. } => {
@@ -147,7 +166,7 @@ impl<'a> Frames<'a> {
             Op::Discard { at } => (message::Request::Discard { path: path(&at)? }, Expected::Done),
             Op::Get { at, .. } => (message::Request::Get { path: path(&at)?, blocks: None }, Expected::Content),
             Op::Put { put, content } => {
-                self.put(path(&put.at)?, &put, *content, watch)?;
+                self.put(path(&put.at)?, &put, *content, packed, watch)?;
                 return Ok(Expected::Stored);
             }
         };
@@ -158,13 +177,14 @@ impl<'a> Frames<'a> {
         Ok(expected)
     }
 
-    /// Uploads a file of at most one block: declares, sends and commits it at once. Its bytes are reported to `watch` as
-    /// they are written, or at once if they are few.
+    /// Uploads a file of at most one block: declares, sends and commits it at once. Its bytes are sent as the delta `packed` if
+    /// there is one. They are reported to `watch` as they are written, or at once if they are few.
     pub(super) fn put(
         &mut self,
         path: RemotePath,
         put: &Put,
         content: Content,
+        packed: Option<Vec<u8>>,
         watch: Option<&Arc<dyn Watch>>,
     ) -> Result<(), ClientError> {
         let Content { opened, bytes, root, .. } = content;
@@ -178,7 +198,14 @@ impl<'a> Frames<'a> {
         if bytes.len() >= OWN_CHUNK && !bytes.is_zeros() {
             let mut last = self.pool.take();
             put_message(&mut last, &commit).map_err(unsendable)?;
-            let block = Chunk::block(0, bytes, self.pool).map_err(unsendable)?;
+            let block = match packed {
+                Some(steps) => {
+                    let mut frame = self.pool.take();
+                    put_delta(&mut frame, 0, &steps).map_err(unsendable)?;
+                    Chunk::new(frame)
+                }
+                None => Chunk::block(0, bytes, self.pool).map_err(unsendable)?,
+            };
             self.cut();
             self.full.push(match watch {
                 Some(watch) => block.counted(size, Arc::clone(watch)),
@@ -190,7 +217,9 @@ impl<'a> Frames<'a> {
         if let Some(watch) = watch {
             watch.moved(size);
         }
-        if size > 0 {
+        if let Some(steps) = packed {
+            put_delta(&mut self.filling, 0, &steps).map_err(unsendable)?;
+        } else if size > 0 {
             let travelling: &[u8] = if bytes.is_zeros() { &[] } else { &bytes };
             put_block_head(&mut self.filling, 0, travelling.len()).map_err(unsendable)?;
             self.filling.extend_from_slice(travelling);

@@ -1,17 +1,24 @@
 //! Downloads: sends the digests of the target's blocks, and receives the blocks that differ.
 
-use std::sync::{
-    Arc,
-    atomic::{
-        AtomicBool, AtomicU64,
-        Ordering::{AcqRel, Acquire, Relaxed, Release},
+use std::{
+    fs::File,
+    sync::{
+        Arc,
+        atomic::{
+            AtomicBool, AtomicU64,
+            Ordering::{AcqRel, Acquire, Relaxed, Release},
+        },
     },
 };
 
 use ferry_shared::{
+    blocks,
+    chunks::{Described, Describer},
+    delta::{self, BadDelta},
     digest::Digest,
     entry::{self, Kind},
-    frame::{Payload, put_have, put_message},
+    feature::Feature,
+    frame::{Payload, put_chunks, put_have, put_message},
     limits::{BLOCK_SIZE, HAVE_MAX, block_count, block_len},
     message::Request,
     path::RemotePath,
@@ -64,6 +71,10 @@ async fn read(
     let mut more = true;
     let mut told = None;
     put_message(&mut frames, &Request::Get { path: path.clone(), blocks: None }).map_err(unsendable)?;
+    let basis = get.basis.as_ref().filter(|_| remote.features().has(Feature::Chunks));
+    if let Some(described) = described(basis, get.expected.size, pool).await? {
+        put_chunks(&mut frames, described).map_err(unsendable)?;
+    }
     if get.opened_first {
         told = Some(tell_opened(remote, &path, get, pieces, watch).await?);
         // The target may take long. Without any bytes meanwhile, the server would consider the client to hang.
@@ -90,7 +101,7 @@ async fn read(
     remote.send(Call { more: more.then_some(rest), ..Call::new(Chunk::new(frames), waiter) }).await?;
 
     let (watch, haves) = (&**watch, &haves);
-    let taking = Taking { remote, pieces, watch, haves, arriving: &arriving, told };
+    let taking = Taking { remote, pieces, watch, haves, arriving: &arriving, basis, told };
     let mut taking = std::pin::pin!(taking.run(answer));
     let result = tokio::select! {
         biased;
@@ -128,6 +139,26 @@ async fn tell_opened(
     watch.opened(&opened);
     hand_over(pieces, Piece::Opened(opened.clone())).await?;
     Ok(opened)
+}
+
+/// The chunks of a file that one of `new` bytes replaces, all of them at once: nine bytes for each 8 KiB or more, and no more than fit two megabytes.
+async fn described(basis: Option<&Arc<File>>, new: u64, pool: &BufferPool) -> Result<Option<Described>, ClientError> {
+    let Some(basis) = basis.cloned() else { return Ok(None) };
+    let mut block = pool.take();
+    let describe = move || {
+        let size = basis.metadata().map_or(0, |metadata| metadata.len());
+        let (mut describer, mut described) = (Describer::new(size, new), None);
+        while let Some(index) = describer.next_block() {
+            block.clear();
+            // What cannot be read is not described.
+            if blocks::read_block(&basis, size, index, &mut block).is_err() {
+                break;
+            }
+            describer.take(&block, &mut described);
+        }
+        described
+    };
+    tokio::task::spawn_blocking(describe).await.map_err(|_| ClientError::Cancelled)
 }
 
 async fn hand_over(pieces: &mpsc::Sender<Piece>, piece: Piece) -> Result<(), ClientError> {
@@ -192,12 +223,14 @@ struct Taking<'a> {
     watch: &'a dyn Watch,
     haves: &'a Haves,
     arriving: &'a AtomicBool,
+    /// The file that deltas refer to.
+    basis: Option<&'a Arc<File>>,
     /// The facts that were already reported to the target.
     told: Option<Opened>,
 }
 
 /// A file that is being downloaded.
-struct File {
+struct Incoming {
     size: u64,
     version: entry::Version,
     /// The lowest index that the next block may have; blocks in between were omitted.
@@ -236,16 +269,17 @@ impl Taking<'_> {
     }
 
     /// Takes the next part of a file, which begins with the first one; returns its end.
-    async fn part(&mut self, file: &mut Option<File>, part: Option<Part>) -> Result<Option<End>, ClientError> {
+    async fn part(&mut self, file: &mut Option<Incoming>, part: Option<Part>) -> Result<Option<End>, ClientError> {
         match (part, file.as_mut()) {
             (Some(Part::Opened { size, mtime, mode, version }), None) => {
                 let opened = Opened { size: Some(size), mtime, mode, version: Some(Version::new(version.clone())) };
                 self.opened(opened, &version).await?;
-                *file = Some(File { size, version, next: 0, transferred: 0, reused: 0 });
+                *file = Some(Incoming { size, version, next: 0, transferred: 0, reused: 0 });
                 self.watch.phase(Phase::Receiving);
                 Ok(None)
             }
-            (Some(Part::Block { index, bytes }), Some(file)) => self.block(file, index, bytes).await.map(|()| None),
+            (Some(Part::Block { index, bytes }), Some(file)) => self.block(file, index, bytes, 0).await.map(|()| None),
+            (Some(Part::Delta { index, steps }), Some(file)) => self.delta(file, index, steps).await.map(|()| None),
             (Some(Part::Sent { root: Some(root) }), Some(file)) => self.end(file, root).await.map(Some),
             (Some(Part::Refused(refusal)), _) => Err(refusal.into()),
             (Some(_), _) => Err(self.remote.broken("get")),
@@ -262,7 +296,20 @@ impl Taking<'_> {
         hand_over(self.pieces, Piece::Opened(opened)).await
     }
 
-    async fn block(&self, file: &mut File, index: u64, bytes: Payload) -> Result<(), ClientError> {
+    async fn delta(&self, file: &mut Incoming, index: u64, steps: Payload) -> Result<(), ClientError> {
+        let Some(basis) = self.basis.cloned() else { return Err(self.remote.broken("get")) };
+        let apply = move || {
+            let mut block = Vec::new();
+            let reused = delta::apply(&steps, Some(&basis), &mut block)?;
+            Ok::<_, BadDelta>((Payload::Shared(block.into()), reused))
+        };
+        let applied = tokio::task::spawn_blocking(apply).await.map_err(|_| ClientError::Cancelled)?;
+        let (bytes, reused) = applied.map_err(|error| self.hostile(error.to_string()))?;
+        self.block(file, index, bytes, reused).await
+    }
+
+    /// Passes on a block, of which so many bytes were not sent.
+    async fn block(&self, file: &mut Incoming, index: u64, bytes: Payload, reused: u64) -> Result<(), ClientError> {
         let length = block_len(file.size, index);
         let Some((length, bytes)) = length.and_then(|length| Some((length, block(bytes, length)?))) else {
             return Err(self.hostile(format!("block {index} is not one of the file's")));
@@ -273,16 +320,17 @@ impl Taking<'_> {
         // All blocks except the last one are full.
         self.keep(file, index, (index - file.next).saturating_mul(BLOCK_SIZE))?;
         file.next = index + 1;
-        file.transferred += length as u64;
+        file.transferred += (length as u64).saturating_sub(reused);
+        file.reused += reused;
         hand_over(self.pieces, Piece::Block { index, bytes, equal: false }).await
     }
 
-    async fn end(&self, file: &mut File, root: Digest) -> Result<End, ClientError> {
+    async fn end(&self, file: &mut Incoming, root: Digest) -> Result<End, ClientError> {
         let rest = file.size.saturating_sub(file.next.saturating_mul(BLOCK_SIZE));
         let count = block_count(file.size);
         self.keep(file, count, rest)?;
         self.watch.kept(rest);
-        let File { size, ref version, transferred, reused, .. } = *file;
+        let Incoming { size, ref version, transferred, reused, .. } = *file;
         let version = Some(Version::new(version.clone()));
         let end = End { root, size, transferred, reused, grown: None, version };
         hand_over(self.pieces, Piece::End(end.clone())).await?;
@@ -290,7 +338,7 @@ impl Taking<'_> {
     }
 
     /// The blocks before `until` were omitted, so the target must have them.
-    fn keep(&self, file: &mut File, until: u64, bytes: u64) -> Result<(), ClientError> {
+    fn keep(&self, file: &mut Incoming, until: u64, bytes: u64) -> Result<(), ClientError> {
         let told = self.haves.told.load(Acquire);
         if file.next >= until {
             return Ok(());

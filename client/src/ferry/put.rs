@@ -1,6 +1,7 @@
 //! Uploads: declares the file, passes on the digests of the server's blocks, sends the blocks that differ, and
 //! commits.
 
+mod encode;
 mod last;
 
 use std::{
@@ -13,6 +14,7 @@ use std::{
 };
 
 use ferry_shared::{
+    chunks::Known,
     digest::Digest,
     frame::put_message,
     limits::{BLOCK_SIZE, block_count, block_len},
@@ -20,13 +22,20 @@ use ferry_shared::{
     path::RemotePath,
     pool::BufferPool,
 };
+use parking_lot::Mutex;
 use tokio::{
     sync::{mpsc, oneshot},
     time,
 };
 
-use self::last::Last;
-use super::batch::{Frames, declaration, unsendable};
+use self::{
+    encode::{Block, Encoder},
+    last::Last,
+};
+use super::{
+    batch::{Frames, declaration, unsendable},
+    pack::packed,
+};
 use crate::{
     error::ClientError,
     remote::{Call, Chunk, More, Remote, UploadPart, UploadWaiter, Waiter},
@@ -72,7 +81,8 @@ pub(super) async fn run(
     };
     let (chunks, sent, more) = More::new(BLOCKS_AHEAD);
     let [begun, committed, left] = [(); 3].map(|()| AtomicBool::new(false));
-    let upload = Upload { remote, pool, size: opened.size, watch, chunks, begun, committed, left };
+    let encoder = Encoder::new(remote, pool);
+    let upload = Upload { remote, pool, size: opened.size, watch, chunks, encoder, begun, committed, left };
     let result = upload.run(&declared, more, sent, pieces, held).await;
     let in_step = match &result {
         Ok(_) => true,
@@ -120,15 +130,19 @@ async fn small(
     if watch.is_stopped() {
         return (Err(ClientError::Cancelled), true);
     }
+    let (bytes, packed) = match packed(remote, bytes).await {
+        Ok(packed) => packed,
+        Err(error) => return (Err(error), true),
+    };
     let mut frames = Frames::new(pool);
     watch.phase(Phase::Sending);
     let content = Content { opened, bytes, root: end.root, grown: end.grown };
-    if let Err(error) = frames.put(path, put, content, Some(watch)) {
+    if let Err(error) = frames.put(path, put, content, packed, Some(watch)) {
         return (Err(error), true);
     }
     watch.phase(Phase::Flushing);
     let take = |reply| match reply {
-        Reply::Stored { root, size, .. } => Some(Stored { root: Some(root), size }),
+        Reply::Stored { root, size, .. } => Some(Stored { root: Some(root), size, reused: 0 }),
         _ => None,
     };
     let result = remote.ask(frames.take(), "put", take).await;
@@ -136,11 +150,12 @@ async fn small(
     (result, in_step)
 }
 
-/// Passes on the digests of the server's blocks, and then returns its answer.
+/// Passes on the digests and the chunks of the server's file, and then returns its answer.
 async fn answer(
     remote: &Remote,
     mut told: mpsc::Receiver<UploadPart>,
     held: mpsc::Sender<Vec<Digest>>,
+    known: &Mutex<Known>,
     mut left: u64,
 ) -> Result<Stored, ClientError> {
     let mut held = Some(held).filter(|_| left > 0);
@@ -156,7 +171,8 @@ async fn answer(
                     held = None;
                 }
             }
-            Some(UploadPart::Stored { root, size }) => return Ok(Stored { root: Some(root), size }),
+            Some(UploadPart::Chunks(described)) => known.lock().take(&described),
+            Some(UploadPart::Stored { root, size }) => return Ok(Stored { root: Some(root), size, reused: 0 }),
             Some(UploadPart::Refused(refusal)) => return Err(refusal.into()),
             Some(UploadPart::Ready { .. }) => return Err(remote.broken("put")),
             None => return Err(remote.closed().await),
@@ -171,6 +187,7 @@ struct Upload<'a> {
     size: Option<u64>,
     watch: Arc<dyn Watch>,
     chunks: mpsc::Sender<Chunk>,
+    encoder: Encoder<'a>,
     /// Whether something was sent after the declaration.
     begun: AtomicBool,
     /// Whether the commit was sent, so that the server may answer that the file is stored.
@@ -200,7 +217,7 @@ impl Upload<'_> {
             None => return Err(self.remote.closed().await),
         };
         self.watch.phase(if have_blocks > 0 { Phase::Checking } else { Phase::Sending });
-        let mut answering = pin!(answer(self.remote, told, held, have_blocks));
+        let mut answering = pin!(answer(self.remote, told, held, &self.encoder.known, have_blocks));
         let early = tokio::select! {
             biased;
             answer = &mut answering => Some(answer?),
@@ -209,14 +226,15 @@ impl Upload<'_> {
                 false => return Err(self.leave(answering).await),
             },
         };
-        match early {
-            Some(_) if !self.committed.load(Relaxed) => Err(self.remote.broken("put")),
-            Some(stored) => Ok(stored),
+        let stored = match early {
+            Some(_) if !self.committed.load(Relaxed) => return Err(self.remote.broken("put")),
+            Some(stored) => stored,
             None => {
                 self.watch.phase(Phase::Flushing);
-                answering.await
+                answering.await?
             }
-        }
+        };
+        Ok(Stored { reused: self.encoder.reused.load(Relaxed), ..stored })
     }
 
     /// Gives up the upload between two blocks, and waits until the server has stored those before. A request in place of a
@@ -282,7 +300,8 @@ impl Upload<'_> {
         last: &mut Vec<Last>,
     ) -> Result<Option<End>, ClientError> {
         let pausing = self.watch.pausing();
-        let held_back = self.size.map(|size| block_count(size).saturating_sub(HELD_BACK));
+        // A block whose delta needs the one after it.
+        let mut waiting: Option<Block> = None;
         loop {
             let waits = last.iter_mut().find(|block| !block.is_sent());
             let piece = tokio::select! {
@@ -296,25 +315,47 @@ impl Upload<'_> {
                     continue;
                 }
             };
-            let (index, bytes, equal) = match piece {
-                Some(Piece::Block { index, bytes, equal }) => (index, bytes, equal),
-                Some(Piece::End(end)) => return Ok(Some(end)),
+            let block = match piece {
+                Some(Piece::Block { index, bytes, equal }) => Block { index, bytes, equal },
+                Some(Piece::End(end)) => {
+                    if let Some(block) = waiting {
+                        self.pass(block, None, last).await?;
+                    }
+                    return Ok(Some(end));
+                }
                 Some(Piece::Opened(_)) => return Err(out_of_order()),
                 None if pausing.is_cancelled() => return Ok(None),
                 None => return Err(ClientError::Cancelled),
             };
-            if self.size.is_some_and(|size| block_len(size, index) != Some(bytes.len())) {
+            if self.size.is_some_and(|size| block_len(size, block.index) != Some(block.bytes.len())) {
                 return Err(ClientError::SourceChanged);
             }
-            let length = bytes.len() as u64;
-            let block = Chunk::block(index, bytes, self.pool).map_err(unsendable)?;
-            let block = block.counted(length, Arc::clone(&self.watch));
-            if held_back.is_some_and(|first| index >= first) {
-                last.push(Last::new(block, length, equal));
-            } else {
-                self.send_block(block).await?;
+            if let Some(before) = waiting.take() {
+                self.pass(before, Some(&block), last).await?;
+            }
+            match self.encoder.has_chunks() {
+                true => waiting = Some(block),
+                false => self.pass(block, None, last).await?,
             }
         }
+    }
+
+    /// Sends a block, or stores it in `last`; `behind` is the block that was read after it.
+    async fn pass(&self, block: Block, behind: Option<&Block>, last: &mut Vec<Last>) -> Result<(), ClientError> {
+        let (index, length, equal) = (block.index, block.bytes.len() as u64, block.equal);
+        let is_last = self.size.is_some_and(|size| index >= block_count(size).saturating_sub(HELD_BACK));
+        if equal && !is_last {
+            self.encoder.skip(&block);
+            return Ok(());
+        }
+        let (chunk, reused) = self.encoder.encode(block, behind).await?;
+        let chunk = chunk.counted(length - reused, Arc::clone(&self.watch));
+        self.watch.kept(reused);
+        if is_last {
+            last.push(Last::new(chunk, length, equal));
+            return Ok(());
+        }
+        self.send_block(chunk).await
     }
 
     async fn send_block(&self, block: Chunk) -> Result<(), ClientError> {

@@ -223,7 +223,7 @@ impl Writer {
                         return Err(ClientError::Protocol(format!("a file of {size} bytes ends after {}", end.size)));
                     }
                     self.watch.phase(Phase::Flushing);
-                    let stored = Stored { root: Some(blocks.root()), size };
+                    let stored = Stored { root: Some(blocks.root()), size, reused: 0 };
                     let stopped = || self.stop.is_set() || self.watch.is_stopped();
                     self.destination.finish(&self.put, &opened, &stored, &end, &stopped)?;
                     return Ok(stored);

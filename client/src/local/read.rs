@@ -86,6 +86,8 @@ impl Reader {
         let (mut transferred, mut reused, mut root) = (0, 0, RootBuilder::new());
         let mut held = Some(Held { from: held, batch: Vec::new().into_iter() });
         let mut last_sent = Instant::now();
+        // The last block, if it is equal and was not passed on, and whether the last one differs.
+        let (mut before, mut differed) = (None, false);
         let pausing = watch.pausing();
         for index in 0..count {
             let (bytes, digest) = read_block(&pool, at, &opened, index)?;
@@ -104,17 +106,26 @@ impl Reader {
             if equal && (is_last || last_sent.elapsed() < keep_alive) {
                 reused += length;
                 watch.kept(length);
-                if !is_last {
+                if !is_last && !differed {
                     if pieces.is_closed() {
                         return Err(ClientError::Cancelled);
                     }
+                    before = Some((index, bytes));
                     continue;
                 }
+                differed = false;
+                stop.send(&pieces, Piece::Block { index, bytes, equal: true })?;
             } else {
                 transferred += length;
+                last_sent = Instant::now();
+                differed = theirs.is_some();
+                // What is equal around it tells a target what has moved.
+                if let Some((index, bytes)) = before.take().filter(|_| !equal) {
+                    stop.send(&pieces, Piece::Block { index, bytes, equal: true })?;
+                }
+                stop.send(&pieces, Piece::Block { index, bytes, equal: false })?;
             }
-            last_sent = Instant::now();
-            stop.send(&pieces, Piece::Block { index, bytes, equal: equal && is_last })?;
+            before = None;
         }
         // Digests past the end of the file are not needed.
         drop(held);

@@ -1,11 +1,20 @@
 //! A session with this computer. Each call has one or two threads of its own.
 
-use std::sync::Arc;
+use std::{fs::File, sync::Arc};
 
 use ferry_shared::{digest::Digest, pool::BufferPool};
 use tokio::sync::mpsc;
 
-use super::{batch::Batch, existing, place, put, read::Reader, threads::Threads, walk};
+use super::{
+    batch::Batch,
+    existing,
+    landing::{Create, Targets},
+    place::{self, failed},
+    put,
+    read::Reader,
+    threads::Threads,
+    walk,
+};
 use crate::site::{
     Answer, BoxFuture, End, Found, Get, Location, Make, Outcome, Page, Piece, Prepared, Put, Request, Room, Session,
     Stored, Surroundings, TargetKind, Walk, Watch,
@@ -59,6 +68,18 @@ impl Session for LocalSession {
     fn batch(&mut self, requests: mpsc::Receiver<Request>, answers: mpsc::Sender<Answer>) -> Outcome<'_, ()> {
         let pool = self.pool.clone();
         Box::pin(self.threads.call().run(move |stop| Batch::new(pool, answers, stop).run(requests)))
+    }
+
+    fn basis<'a>(&'a mut self, at: &'a Location) -> BoxFuture<'a, Option<File>> {
+        let at = at.clone();
+        let open = self.threads.call().run(move |_| {
+            let open = || {
+                let target = Targets::default().get(&at, Create::None)?;
+                target.folder.open_file(target.name()?)
+            };
+            open().map_err(|error| failed(&at, error))
+        });
+        Box::pin(async { open.await.ok() })
     }
 
     fn get(

@@ -153,7 +153,7 @@ pub(crate) async fn put(
     let (writing, (), ()) = tokio::join!(writing, telling, forwarding);
     let Ok((to, written)) = writing else { return Err(ClientError::Cancelled) };
     match written {
-        Ok(Some(Written { root, size })) => Ok(Stored { root: Some(root), size }),
+        Ok(Some(Written { root, size })) => Ok(Stored { root: Some(root), size, reused: 0 }),
         // Only whole blocks were written: a retry can continue.
         Ok(None) => {
             *sink = Some(to);

@@ -73,7 +73,7 @@ async fn publish(
     });
     // The file is stored, but a fault may still lose the answer.
     way.step().await?;
-    Ok(Stored { root: digest.then_some(root), size })
+    Ok(Stored { root: digest.then_some(root), size, reused: 0 })
 }
 
 /// Writes a streamed file.

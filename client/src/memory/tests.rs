@@ -100,7 +100,9 @@ async fn another_user_changes_a_file_exactly_when_planned() {
         let (_, held) = mpsc::channel(1);
         let at = Memory::at("x", Reach::Follow);
         let expected = crate::site::FileFacts { size: 0, mtime: DATE };
-        let end = session.get(Get { at, expected, growing, opened_first: true }, held, pieces, Noted::new()).await;
+        let end = session
+            .get(Get { at, expected, growing, opened_first: true, basis: None }, held, pieces, Noted::new())
+            .await;
         while taken.recv().await.is_some() {}
         end
     };

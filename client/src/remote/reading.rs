@@ -84,7 +84,7 @@ impl BlockStream {
             Some(Part::Block { index, bytes }) => self.take(index, bytes).await.map(Some),
             Some(Part::Sent { root }) => self.finish(root).map(|()| None),
             Some(Part::Refused(refusal)) => Err(refusal.into()),
-            Some(Part::Opened { .. }) => Err(self.shared.broken("get")),
+            Some(Part::Opened { .. } | Part::Delta { .. }) => Err(self.shared.broken("get")),
             None => Err(self.shared.end().await),
         };
         self.finished = !matches!(result, Ok(Some(_)));

@@ -8,13 +8,15 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use ferry_shared::{
-    frame::{Frame, put_message},
+    delta,
+    frame::{Frame, Payload, put_message, unpack_message},
     link::LinkError,
     message::{Notice, Reply, Request},
+    packing::Packing,
     refusal::Code,
 };
 use parking_lot::Mutex;
@@ -95,6 +97,8 @@ pub(super) struct Task {
     pub(super) stop: CancellationToken,
     pub(super) end: watch::Sender<Option<ClientError>>,
     pub(super) traffic: Arc<Traffic>,
+    /// Learns how fast the link is.
+    pub(super) link: Option<Arc<Packing>>,
     pub(super) silence: Duration,
 }
 
@@ -111,14 +115,15 @@ impl Task {
     /// Runs until the connection is lost or stopped, or all handles are dropped. Pending calls then get the reason
     /// from `end`.
     pub(super) async fn run(self) {
-        let Self { reader, mut writer, first, mut calls, notices, stop, end, traffic, silence } = self;
+        let Self { reader, mut writer, first, mut calls, notices, stop, end, traffic, link, silence } = self;
         let (pending, waiters) = mpsc::channel(UNANSWERED);
         let sending = Sending::default();
         let why = {
             let sent = writer.meter();
             let oldest = Oldest { waiters, current: first };
             let reading = Reading { reader, sent, oldest, traffic: &traffic, silence, sending: &sending };
-            let writing = Writing { writer: &mut writer, pending, traffic: &traffic, sending: &sending };
+            let writing =
+                Writing { writer: &mut writer, pending, traffic: &traffic, link: link.as_deref(), sending: &sending };
             let (mut reading, mut writing) = (pin!(reading.run(&notices)), pin!(writing.run(&mut calls)));
             tokio::select! {
                 biased;
@@ -214,8 +219,15 @@ impl Reading<'_> {
         }
         match frame {
             Some(Frame::Message(json)) => connection::decode(&json).map(Incoming::Reply),
+            Some(Frame::PackedMessage(packed)) => {
+                let json = unpack_message(&packed).map_err(LinkError::from)?;
+                connection::decode(&json).map(Incoming::Reply)
+            }
             Some(Frame::Block { index, bytes }) => Ok(Incoming::Block { index, bytes }),
             Some(Frame::Have { digests, .. }) => Ok(Incoming::Have { digests }),
+            Some(Frame::Delta { index, steps }) if delta::needs_basis(&steps) => Ok(Incoming::Delta { index, steps }),
+            Some(Frame::Delta { index, steps }) => Ok(Incoming::Block { index, bytes: unpacked(steps).await? }),
+            Some(Frame::Chunks(described)) => Ok(Incoming::Chunks(described)),
             None => Err(ClientError::closed()),
         }
     }
@@ -249,6 +261,19 @@ impl Reading<'_> {
     }
 }
 
+/// The block in a delta without a basis.
+///
+/// # Errors
+/// [`ClientError::Protocol`] if it is invalid.
+async fn unpacked(steps: Payload) -> Result<Payload, ClientError> {
+    let unpack = move || {
+        let mut block = Vec::new();
+        delta::apply(&steps, None, &mut block).map(|_| Payload::Shared(block.into()))
+    };
+    let unpacked = tokio::task::spawn_blocking(unpack).await.map_err(|_| ClientError::Cancelled)?;
+    unpacked.map_err(|error| ClientError::Protocol(error.to_string()))
+}
+
 /// Handles a message without a request: the server may only announce why it closes the connection.
 fn unasked(incoming: Incoming) -> ClientError {
     match incoming {
@@ -261,6 +286,7 @@ struct Writing<'a> {
     writer: &'a mut FrameWriter,
     pending: mpsc::Sender<Waiter>,
     traffic: &'a Traffic,
+    link: Option<&'a Packing>,
     sending: &'a Sending,
 }
 
@@ -352,12 +378,16 @@ impl Writing<'_> {
         // Use pieces of equal length: otherwise a block with its header would end with a piece of a few bytes.
         let pieces = chunk.len().div_ceil(self.traffic.chunk()).max(1);
         let mut written = 0;
+        let begun = Instant::now();
         for piece in chunk.chunks(chunk.len().div_ceil(pieces).max(1)) {
             self.traffic.may_send(piece.len()).await;
             self.writer.write(piece).await?;
             self.traffic.has_sent(piece.len());
             chunk.written(written, written + piece.len());
             written += piece.len();
+        }
+        if let Some(link) = self.link {
+            link.sent(written, begun.elapsed());
         }
         Ok(())
     }

@@ -12,6 +12,7 @@ use std::{
 };
 
 use ferry_shared::{
+    chunks::Described,
     digest::Digest,
     entry::{Mtime, Version},
     frame::Payload,
@@ -48,6 +49,8 @@ pub(super) enum Incoming {
     Reply(Reply),
     Block { index: u64, bytes: Payload },
     Have { digests: Vec<Digest> },
+    Delta { index: u64, steps: Payload },
+    Chunks(Described),
 }
 
 /// A part of the answer to a `Get`.
@@ -55,6 +58,7 @@ pub(super) enum Incoming {
 pub(crate) enum Part {
     Opened { size: u64, mtime: Mtime, mode: u32, version: Version },
     Block { index: u64, bytes: Payload },
+    Delta { index: u64, steps: Payload },
     Sent { root: Option<Digest> },
     Refused(Refusal),
 }
@@ -189,8 +193,12 @@ impl Waiter {
             }
             (Self::Pong(_), Incoming::Reply(Reply::Refused(refusal))) => Err(refusal.into()),
             (Self::Pong(_), Incoming::Reply(_)) => Err(connection::unexpected("ping")),
-            (_, Incoming::Block { .. }) => Err(ClientError::Protocol("a block without a request".into())),
-            (_, Incoming::Have { .. }) => Err(ClientError::Protocol("digests without a request".into())),
+            (_, Incoming::Block { .. } | Incoming::Delta { .. }) => {
+                Err(ClientError::Protocol("a block without a request".into()))
+            }
+            (_, Incoming::Have { .. } | Incoming::Chunks(_)) => {
+                Err(ClientError::Protocol("digests without a request".into()))
+            }
         }
     }
 }
@@ -295,7 +303,14 @@ impl ReadWaiter {
             }
             Incoming::Reply(Reply::Sent { root, .. }) => Part::Sent { root },
             Incoming::Reply(Reply::Refused(refusal)) => Part::Refused(refusal),
-            Incoming::Reply(_) | Incoming::Have { .. } => return Err(connection::unexpected("get")),
+            Incoming::Delta { index, steps } => {
+                self.begins(index);
+                self.left = self.left.saturating_sub(1);
+                Part::Delta { index, steps }
+            }
+            Incoming::Reply(_) | Incoming::Have { .. } | Incoming::Chunks(_) => {
+                return Err(connection::unexpected("get"));
+            }
         };
         let last = matches!(part, Part::Sent { .. } | Part::Refused(_));
         let gone = self.parts.send(part).await.is_err();

@@ -66,7 +66,7 @@ pub(super) async fn small(
     if let Some(hidden) = target.complete(calls, writing, size).await? {
         target.publish(calls, hidden).await?;
     }
-    Ok(Stored { root: None, size })
+    Ok(Stored { root: None, size, reused: 0 })
 }
 
 /// Stores a streamed file.
@@ -409,7 +409,7 @@ impl<'a> Upload<'a> {
             if let Some(hidden) = hidden {
                 target.publish(calls, hidden).await?;
             }
-            Ok(Stored { root, size: end.size })
+            Ok(Stored { root, size: end.size, reused: 0 })
         };
         let published = published.await;
         if let Some(record) = record {

@@ -42,6 +42,8 @@ pub struct Abilities {
     pub connections: usize,
     /// An upload starts with the size of the file, before the site reports the blocks that it has.
     pub size_first: bool,
+    /// The site sends blocks as deltas against a file that is described to it.
+    pub deltas: bool,
 }
 
 /// How a file replaces another.
@@ -140,5 +142,6 @@ impl Abilities {
         names: Names::Bytes,
         connections: usize::MAX,
         size_first: false,
+        deltas: false,
     };
 }

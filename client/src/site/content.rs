@@ -96,8 +96,8 @@ pub enum Piece {
         index: u64,
         /// Its bytes.
         bytes: BlockBytes,
-        /// Whether the target already has the block. It is sent only to keep the connection busy, and need not be
-        /// written.
+        /// Whether the target already has the block. It is passed on only to keep a connection busy, or because a block
+        /// beside it differs, and need not be written.
         equal: bool,
     },
     /// The end of the file. Always the last piece; without it the content is not complete.
@@ -150,4 +150,6 @@ pub struct Stored {
     pub root: Option<Digest>,
     /// Its size in bytes.
     pub size: u64,
+    /// Bytes of the blocks passed on that the site had, so that they were not sent.
+    pub reused: u64,
 }

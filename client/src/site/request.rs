@@ -1,6 +1,6 @@
 //! The short requests that are pipelined to a session, and their answers.
 
-use std::sync::Arc;
+use std::{fs::File, sync::Arc};
 
 use ferry_shared::{digest::Digest, entry::Mtime};
 
@@ -156,6 +156,9 @@ pub struct Get {
     pub growing: bool,
     /// Whether to report the file's facts before the target has sent its digests.
     pub opened_first: bool,
+    /// The file that the target replaces, if it is on this computer and the site's [deltas](super::Abilities::deltas) can
+    /// refer to it.
+    pub basis: Option<Arc<File>>,
 }
 
 /// The options for writing a file.

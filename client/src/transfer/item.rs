@@ -219,6 +219,11 @@ impl Item {
         self.task.options.resume && resumes && self.facts.size > BLOCK_SIZE
     }
 
+    /// Whether its source can send it as deltas against the file that it replaces.
+    pub(super) fn may_have_deltas(&self) -> bool {
+        self.negotiates() && self.task.from.abilities.deltas && !matches!(self.over(), Over::Nothing)
+    }
+
     /// Whether missing folders above its target are created: always inside a piece, above a piece only on request.
     pub(super) fn makes_parents(&self) -> bool {
         !self.path.is_named() || self.task.options.parents

@@ -109,14 +109,19 @@ async fn transfer(
     let watch = ActiveWatch::shared(core, active, growth);
     let (to_target, pieces) = mpsc::channel(BLOCKS_AHEAD);
     let (to_source, held) = mpsc::channel(HELD_AHEAD);
+    let put = item.path.target().map(|at| item.put(at));
+    let Sessions { source, target } = sessions;
+    let basis = match (&put, target.as_mut()) {
+        (Some(put), Some(open)) if item.may_have_deltas() => open.session.basis(&put.at).await.map(Arc::new),
+        _ => None,
+    };
     let get = item.path.source().map(|at| Get {
         at,
         expected: item.facts,
         growing: item.task.options.growing,
         opened_first: item.task.to.abilities.size_first,
+        basis,
     });
-    let put = item.path.target().map(|at| item.put(at));
-    let Sessions { source, target } = sessions;
     let (mut source_stream, mut sink) = match item.stream.take() {
         Some(Stream::Source(from)) => (Some(from), None),
         Some(Stream::Sink(sink)) => (None, Some(sink)),
@@ -175,6 +180,8 @@ fn settled(
     // A site without digests may have one for this file, on request.
     let proof = if stored.root.is_some() { Proof::Digest } else { Proof::Size };
     let SourceEnd { root, size, transferred, reused, grown, .. } = end;
+    let assembled = stored.reused.min(transferred);
+    let (transferred, reused) = (transferred - assembled, reused.saturating_add(assembled));
     Ok(Done { root, size, transferred, reused, grown, proof })
 }
 
@@ -198,7 +205,7 @@ async fn read_back(
     if active.set_state(ItemState::Verifying) {
         core.queue.report_state(active.item, ItemState::Verifying);
     }
-    let get = Get { at, expected, growing: false, opened_first: false };
+    let get = Get { at, expected, growing: false, opened_first: false, basis: None };
     let (out, mut pieces) = mpsc::channel(BLOCKS_AHEAD);
     let (holds_nothing, held) = mpsc::channel(1);
     drop(holds_nothing);

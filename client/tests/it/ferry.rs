@@ -87,7 +87,7 @@ fn at(text: &str) -> Location {
 
 fn get(text: &str) -> Get {
     let expected = FileFacts { size: 0, mtime: Mtime(0, 0) };
-    Get { at: at(text), expected, growing: false, opened_first: false }
+    Get { at: at(text), expected, growing: false, opened_first: false, basis: None }
 }
 
 fn put(text: &str) -> Put {

@@ -278,7 +278,7 @@ impl Watch for Nobody {
 
 async fn read(session: &mut dyn Session) -> Result<u64, ClientError> {
     let expected = FileFacts { size: SIZE, mtime: Mtime(0, 0) };
-    let get = Get { at: at("~/file"), expected, growing: false, opened_first: false };
+    let get = Get { at: at("~/file"), expected, growing: false, opened_first: false, basis: None };
     let (pieces, mut taken) = mpsc::channel(1);
     let (_, held) = mpsc::channel(1);
     let reading = session.get(get, held, pieces, Arc::new(Nobody));

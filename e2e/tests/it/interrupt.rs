@@ -104,7 +104,7 @@ fn the_same_command_again_goes_on_with_a_folder_that_was_new_at_first() {
 #[test]
 fn an_interrupted_listing_ends_with_130() {
     let server = Server::with_anna();
-    material::many_files(&server.home("anna"), 500, 10, 1);
+    material::many_files(&server.home("anna"), 4000, 10, 1);
     let proxy = Proxy::new(server.address());
     let client = server.client("anna").at_address(proxy.address());
     proxy.after(Direction::Down, 8000, Then::Hold);

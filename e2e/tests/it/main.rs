@@ -37,6 +37,7 @@ mod control;
 mod crash;
 #[cfg(debug_assertions)]
 mod crash_own_files;
+mod deltas;
 mod disk_full;
 mod disk_trouble;
 mod doors;

@@ -78,6 +78,22 @@ fn old_and_new_programs_put_list_get_and_remove() {
 }
 
 #[test]
+fn old_and_new_programs_replace_changed_files_both_ways() {
+    both("", |server, client| {
+        let here = client.scratch("here").join("file");
+        material::random_file(&here, SIZE, 2);
+        client.put(&here, "file").ok();
+        let there = server.home("anna").join("file");
+        fs::write(&here, [b"put in", &fs::read(&here).unwrap()[..]].concat()).unwrap();
+        client.run(&[&"put", &here, &client.at("file"), &"--on-conflict=replace"]).ok();
+        compare::same_file(&here, &there);
+        fs::write(&there, b"text ".repeat(1 << 20)).unwrap();
+        client.run(&[&"get", &client.at("file"), &here, &"--on-conflict=replace"]).ok();
+        compare::same_file(&here, &there);
+    });
+}
+
+#[test]
 fn old_and_new_programs_go_on_with_what_was_cut() {
     for direction in [Direction::Up, Direction::Down] {
         both("", |server, client| {

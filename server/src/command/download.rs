@@ -9,6 +9,7 @@ use std::{
 };
 
 use ferry_shared::{
+    chunks::{Described, Known},
     digest::Digest,
     limits::{BLOCK_SIZE, block_count, block_len},
     message::{Reply, decode::Follows, request::BlockRange},
@@ -45,6 +46,12 @@ pub(super) struct Download {
     /// Whether a range was requested: the digest of a range is not the root of any file.
     is_range: bool,
     known: VecDeque<KnownDigests>,
+    /// The chunks of the client's basis.
+    chunks: Known,
+    /// The block read last, which is sent with the next one, if the client has chunks.
+    behind: Option<Unsent>,
+    /// A buffer for the next block.
+    spare: Vec<u8>,
     /// All digests below this block have arrived.
     told: u64,
     all_told: bool,
@@ -57,6 +64,15 @@ pub(super) struct Download {
 struct KnownDigests {
     first: u64,
     digests: Vec<Digest>,
+}
+
+/// A block that was read and not sent yet.
+#[derive(Debug)]
+struct Unsent {
+    index: u64,
+    bytes: Vec<u8>,
+    /// Whether the client does not have it.
+    differs: bool,
 }
 
 /// Opens the file and sends `Opened` at once.
@@ -84,6 +100,9 @@ pub(super) fn start(
         end,
         is_range: blocks.is_some(),
         known: VecDeque::new(),
+        chunks: Known::default(),
+        behind: None,
+        spare: Vec::new(),
         told: 0,
         all_told: false,
         last_sent: Instant::now(),
@@ -115,6 +134,15 @@ impl Download {
         Ok(())
     }
 
+    /// Takes descriptions of chunks that the client has.
+    pub(super) fn chunks(&mut self, described: &Described) -> Result<(), &'static str> {
+        if self.all_told {
+            return Err("a chunks-frame after the last have-frame");
+        }
+        self.chunks.take(described);
+        Ok(())
+    }
+
     /// Handles one block.
     pub(super) fn step(&mut self, out: &mut Outbox) -> Result<Step, Error> {
         let known = self.all_told || self.next < self.told;
@@ -127,19 +155,61 @@ impl Download {
         }
         let held = self.known_digest();
         let index = self.next;
-        let length = block_len(self.size(), index).unwrap_or(0);
         let silent = self.last_sent.elapsed() >= KEEP_ALIVE;
-        let mut digest = None;
-        out.block(index, length, |buffer| {
-            let found = self.reading.read_block(index, buffer)?;
-            digest = Some(found);
-            Ok(if held == Some(found) && !silent { Fate::Skip } else { Fate::Send })
-        })?;
-        if digest != held || silent {
+        let sent = match self.chunks.is_empty() {
+            true => self.whole_block(out, index, held, silent)?,
+            false => self.delta_block(out, index, held, silent)?,
+        };
+        if sent {
             self.last_sent = Instant::now();
         }
         self.next += 1;
         Ok(Step::More)
+    }
+
+    /// Reads a block and sends it, unless the client has it; returns whether it was sent.
+    fn whole_block(&mut self, out: &mut Outbox, index: u64, held: Option<Digest>, silent: bool) -> Result<bool, Error> {
+        let length = block_len(self.size(), index).unwrap_or(0);
+        let mut sent = false;
+        out.block(index, length, |buffer| {
+            sent = held != Some(self.reading.read_block(index, buffer)?) || silent;
+            Ok(if sent { Fate::Send } else { Fate::Skip })
+        })?;
+        Ok(sent)
+    }
+
+    /// Reads a block, and sends the one before it as a delta if the client does not have it; returns whether it was sent.
+    fn delta_block(&mut self, out: &mut Outbox, index: u64, held: Option<Digest>, silent: bool) -> Result<bool, Error> {
+        let mut bytes = std::mem::take(&mut self.spare);
+        bytes.clear();
+        let digest = self.reading.read_block(index, &mut bytes)?;
+        let differs = held != Some(digest) || silent;
+        let passed = self.behind.replace(Unsent { index, bytes, differs });
+        let sent = self.send_delta(out, passed)?;
+        if index + 1 < self.end {
+            return Ok(sent);
+        }
+        let last = self.behind.take();
+        Ok(self.send_delta(out, last)? || sent)
+    }
+
+    fn send_delta(&mut self, out: &mut Outbox, unsent: Option<Unsent>) -> Result<bool, Error> {
+        let Some(Unsent { index, bytes, differs }) = unsent else { return Ok(false) };
+        if differs {
+            let behind = self.behind.as_ref().map_or(&[][..], |behind| &behind.bytes);
+            let mut steps = Vec::new();
+            match self.chunks.delta(index, &bytes, behind, &mut steps) {
+                0 => out.block(index, bytes.len(), |buffer| {
+                    buffer.extend_from_slice(&bytes);
+                    Ok(Fate::Send)
+                })?,
+                _ => out.delta(index, &steps).map_err(Error::fault)?,
+            }
+        } else {
+            self.chunks.pass(index, &bytes);
+        }
+        self.spare = bytes;
+        Ok(differs)
     }
 
     /// The client's digest of the next block, if the client sent one.

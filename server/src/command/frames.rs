@@ -1,23 +1,40 @@
 //! The frames of a transfer: blocks, digests of what the client holds, and the `Commit` at the end.
 
-use ferry_shared::{digest::Digest, frame::Payload, message::decode::Follows};
+use ferry_shared::{chunks::Described, digest::Digest, feature::Feature, frame::Payload, message::decode::Follows};
 
 use super::{Conversation, Running, upload, usage};
 use crate::{files::Error, refusal};
 
 impl Conversation {
     pub(super) fn block(&mut self, index: u64, bytes: Payload) {
-        let error = match &mut self.running {
+        let written = match &mut self.running {
             Running::Skipping(Follows::UpToCommit) => return,
-            Running::Small(arriving) => match arriving.block(index, bytes) {
-                Ok(()) => return,
-                Err(reason) => return self.close(refusal::malformed(reason)),
-            },
-            Running::Upload(upload) => match upload.block(index, &bytes) {
-                Ok(()) => return self.connection.advance(upload.position()),
-                Err(error) => error,
-            },
-            _ => return self.close(refusal::malformed("a block outside an upload")),
+            Running::Small(arriving) => arriving.block(index, bytes).map_err(Error::Sequence),
+            Running::Upload(upload) => upload.block(index, &bytes),
+            _ => Err(Error::Sequence("a block outside an upload")),
+        };
+        self.written(written);
+    }
+
+    /// Takes a block that is described by a delta.
+    pub(super) fn delta(&mut self, index: u64, steps: &[u8]) {
+        let written = match &mut self.running {
+            _ if !self.features.has(Feature::Chunks) && !self.features.has(Feature::Packed) => {
+                Err(Error::Sequence("a delta, which was not agreed on"))
+            }
+            Running::Skipping(Follows::UpToCommit) => return,
+            Running::Small(arriving) => arriving.delta(index, steps).map_err(Error::Sequence),
+            Running::Upload(upload) => upload.delta(index, steps),
+            _ => Err(Error::Sequence("a delta outside an upload")),
+        };
+        self.written(written);
+    }
+
+    fn written(&mut self, written: Result<(), Error>) {
+        let error = match (written, &self.running) {
+            (Ok(()), Running::Upload(upload)) => return self.connection.advance(upload.position()),
+            (Ok(()), _) => return,
+            (Err(error), _) => error,
         };
         if let Error::Sequence(_) = error {
             return self.close(error.into());
@@ -40,6 +57,18 @@ impl Conversation {
                 }
             }
             _ => self.close(refusal::malformed("a have-frame outside a download")),
+        }
+    }
+
+    pub(super) fn chunks(&mut self, described: &Described) {
+        match &mut self.running {
+            Running::Skipping(Follows::UpToEmptyHave) => {}
+            Running::Download(download) if self.features.has(Feature::Chunks) => {
+                if let Err(reason) = download.chunks(described) {
+                    self.close(refusal::malformed(reason));
+                }
+            }
+            _ => self.close(refusal::malformed("a chunks-frame outside a download")),
         }
     }
 

@@ -80,7 +80,7 @@ impl Conversation {
             }
             R::Put(put) => {
                 let (path, size) = (put.path.clone(), put.size);
-                let upload = upload::start(files, put)?;
+                let upload = upload::start(files, put, self.features)?;
                 self.connection.begin(Direction::Up, path, size);
                 usage::warn(&self.session, usage::now(user), &mut self.out);
                 return Ok(Running::Upload(Box::new(upload)));

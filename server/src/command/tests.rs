@@ -6,6 +6,7 @@ mod answers;
 mod cases;
 mod commands;
 mod cuts;
+mod deltas;
 mod entering;
 pub(crate) mod harness;
 mod kills;

@@ -3,6 +3,7 @@
 
 use ferry_shared::{
     digest::Digest,
+    feature::{Feature, Features},
     limits::HAVE_MAX,
     message::{
         Reply,
@@ -19,17 +20,22 @@ use crate::{
 
 /// Digests sent in one step: enough to keep the client busy, few enough to start soon.
 const TOLD_AT_ONCE: u64 = 64;
+/// Blocks whose chunks are described in one step.
+const DESCRIBED_AT_ONCE: u64 = 16;
 
 /// An upload in progress. Dropping it parks it.
 #[derive(Debug)]
 pub(super) struct Upload {
     writing: Writing,
     announced: bool,
+    /// Whether the chunks of the existing file are still to be described.
+    describes: bool,
 }
 
 /// Checks, reserves and opens the part. Errors are returned before any data is requested.
-pub(super) fn start(files: &Files, put: Put) -> Result<Upload, Error> {
-    Ok(Upload { writing: files.write(new_file(put))?, announced: false })
+pub(super) fn start(files: &Files, put: Put, features: Features) -> Result<Upload, Error> {
+    let describes = features.has(Feature::Chunks) && put.size.is_some() && put.basis == request::Basis::Current;
+    Ok(Upload { writing: files.write(new_file(put))?, announced: false, describes })
 }
 
 /// The file that a `Put` describes.
@@ -55,7 +61,7 @@ pub(super) fn stored(file: Stored, usage: Usage) -> Reply {
 }
 
 impl Upload {
-    /// Sends `Ready`, then the digests of the blocks that the part holds, some at a time. Returns `false` once the
+    /// Sends `Ready`, then the chunks of the existing file, then the digests of the blocks that the part holds, some at a time. Returns `false` once the
     /// client is to send blocks.
     pub(super) fn prepare(&mut self, out: &mut Outbox) -> Result<bool, Error> {
         if !self.announced {
@@ -66,6 +72,13 @@ impl Upload {
                 Basis::Current => request::Basis::Current,
             };
             out.reply(&Reply::Ready { basis, have_blocks: self.writing.held_blocks() });
+            return Ok(true);
+        }
+        if self.describes {
+            match self.writing.describe(DESCRIBED_AT_ONCE) {
+                Some(described) => out.chunks(described).map_err(Error::fault)?,
+                None => self.describes = false,
+            }
             return Ok(true);
         }
         if !self.is_preparing() {
@@ -80,7 +93,7 @@ impl Upload {
 
     /// Whether the client waits for the digests of the part.
     pub(super) fn is_preparing(&self) -> bool {
-        !self.announced || self.writing.digested() < self.writing.held_blocks()
+        !self.announced || self.describes || self.writing.digested() < self.writing.held_blocks()
     }
 
     /// Bytes of the file that are present.
@@ -96,6 +109,11 @@ impl Upload {
     /// Writes one block.
     pub(super) fn block(&mut self, index: u64, bytes: &[u8]) -> Result<(), Error> {
         self.writing.write_block(index, bytes)
+    }
+
+    /// Writes one block that is described by a delta.
+    pub(super) fn delta(&mut self, index: u64, steps: &[u8]) -> Result<(), Error> {
+        self.writing.write_delta(index, steps)
     }
 
     /// Verifies the file, makes it durable and publishes it.

@@ -4,7 +4,7 @@
 //! large enough, or when another kind of request arrives; its answers are sent in order.
 
 use ferry_shared::{
-    blocks,
+    blocks, delta,
     digest::Digest,
     frame::Payload,
     message::{Reply, request::Put},
@@ -33,6 +33,13 @@ pub(super) struct Arriving {
 impl Arriving {
     pub(super) fn new(put: Put) -> Self {
         Self { put, bytes: None }
+    }
+
+    /// Takes the only block, described by a delta without a basis.
+    pub(super) fn delta(&mut self, index: u64, steps: &[u8]) -> Result<(), &'static str> {
+        let mut block = Vec::new();
+        delta::apply(steps, None, &mut block).map_err(|_| "an invalid delta")?;
+        self.block(index, Payload::Shared(block.into()))
     }
 
     /// Takes the only block.

@@ -4,12 +4,16 @@
 //! only while there is work and never while waiting for the peer. So thousands of idle or slow connections cost no
 //! thread.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Instant,
+};
 
 use ferry_shared::{
     frame::Frame,
     link::{LinkError, LinkReader, LinkWriter},
     message::Notice,
+    packing::Packing,
     pool::Buffer,
 };
 use tokio::{
@@ -51,8 +55,9 @@ pub(super) async fn run<R, W>(
     let activity = Arc::new(Activity::default());
     let reading = read(reader, in_tx, pace, &activity, context);
     let left = CancellationToken::new();
+    let link = conversation.packing().cloned();
     let working = work(conversation, in_rx, out_tx, &activity, &left, context);
-    let writing = write(writer, out_rx, pace, context);
+    let writing = write(writer, out_rx, pace, link.as_deref(), context);
     pin!(reading, working, writing);
     // The end of the work ends the reading; the writer then empties its queue.
     let mut read_done = false;
@@ -211,17 +216,23 @@ async fn write<W: AsyncWrite + Unpin>(
     writer: &mut LinkWriter<W>,
     mut buffers: mpsc::Receiver<Buffer>,
     pace: &Pace,
+    link: Option<&Packing>,
     context: &Context,
 ) {
     let patience = || Some(context.config.get().limits.stall());
     while let Some(buffer) = buffers.recv().await {
+        let begun = Instant::now();
         let sending = async {
             writer.write(&buffer).await?;
             if buffers.is_empty() { writer.flush().await } else { Ok(()) }
         };
         let meter = || pace.meter(Direction::Down).load(Ordering::Relaxed);
         match patient(sending, meter, patience, context).await {
-            Some(Ok(())) => {}
+            Some(Ok(())) => {
+                if let Some(link) = link {
+                    link.sent(buffer.len(), begun.elapsed());
+                }
+            }
             Some(Err(error)) => {
                 tracing::debug!(%error, "connection lost while sending");
                 return;

@@ -8,6 +8,8 @@ use std::{io, sync::Arc, time::Instant};
 
 use ferry_shared::{
     blocks,
+    chunks::{Described, Describer},
+    delta,
     digest::{Digest, RootBuilder, chaining_value},
     limits::{BLOCK_LEN, BLOCK_SIZE, RESERVE_STEP, block_count},
     path::RemotePath,
@@ -19,9 +21,16 @@ use super::{
 };
 use crate::{
     counters::Counters,
-    storage::{Part, PartInfo, Staged, StorageError},
+    storage::{OpenFile, Part, PartInfo, Staged, StorageError},
     user_state::{UserState, growth},
 };
+
+/// The existing file that deltas refer to, and what describes its chunks.
+#[derive(Debug)]
+struct Seed {
+    file: OpenFile,
+    describer: Describer,
+}
 
 /// A file that is being written.
 #[derive(Debug)]
@@ -33,6 +42,7 @@ pub struct Writing {
     /// Dropped after `part`: it inspects the part once the handle is closed.
     stream: Option<StreamEnd>,
     basis: Basis,
+    seed: Option<Seed>,
     /// The number of complete leading blocks that the part held at the start.
     held: u64,
     /// The digests of those blocks that are computed so far: 32 bytes for each MiB.
@@ -64,6 +74,7 @@ impl Writing {
             new,
             part,
             basis,
+            seed: None,
             held,
             have: Vec::new(),
             next: 0,
@@ -114,6 +125,27 @@ impl Writing {
         Ok(self.have.get(known..).unwrap_or_default())
     }
 
+    /// Opens the existing file, so that deltas may refer to it, and describes the chunks of its next blocks, at most this
+    /// many at a time; `None` once all are described. What cannot be opened or read is not described.
+    pub fn describe(&mut self, most: u64) -> Option<Described> {
+        if self.seed.is_none() {
+            let file = self.user.home.open_file(&self.new.path).ok()?;
+            self.seed = Some(Seed { describer: Describer::new(file.size, self.new.size.unwrap_or(0)), file });
+        }
+        let Seed { file, describer } = self.seed.as_mut()?;
+        let mut described = None;
+        for _ in 0..most {
+            let Some(index) = describer.next_block() else { break };
+            self.buffer.clear();
+            if blocks::read_block(&file.file, file.size, index, &mut self.buffer).is_err() {
+                describer.stop();
+                break;
+            }
+            describer.take(&self.buffer, &mut described);
+        }
+        described
+    }
+
     /// Bytes of the file that are present.
     #[must_use]
     pub fn position(&self) -> u64 {
@@ -131,6 +163,20 @@ impl Writing {
             Some(size) => self.declared_block(size, index, bytes),
             None => self.streamed_block(index, bytes),
         }
+    }
+
+    /// Writes block `index`, which is described by a delta; it may refer to the file that [`describe`](Self::describe) opened.
+    ///
+    /// # Errors
+    /// [`Error::Sequence`] if it is no valid delta, or those of [`write_block`](Self::write_block).
+    pub fn write_delta(&mut self, index: u64, steps: &[u8]) -> Result<(), Error> {
+        let mut block = std::mem::take(&mut self.buffer);
+        block.clear();
+        let basis = self.seed.as_ref().map(|seed| &seed.file.file);
+        let applied = delta::apply(steps, basis, &mut block).map_err(|_| Error::Sequence("an invalid delta"));
+        let written = applied.and_then(|_| self.write_block(index, &block));
+        self.buffer = block;
+        written
     }
 
     fn declared_block(&mut self, size: u64, index: u64, bytes: &[u8]) -> Result<(), Error> {

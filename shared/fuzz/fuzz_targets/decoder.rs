@@ -4,8 +4,9 @@
 
 use bytes::Bytes;
 use ferry_shared::{
+    delta,
     frame::{self, Frame, Phase},
-    limits::{BLOCK_LEN, HAVE_MAX, MESSAGE_MAX},
+    limits::{BLOCK_LEN, CHUNKS_MAX, HAVE_MAX, MESSAGE_MAX},
     message::{Reply, Request},
 };
 use libfuzzer_sys::fuzz_target;
@@ -30,6 +31,17 @@ fn decode_all(input: &[u8], phase: Phase) {
                     assert_eq!(serde_json::from_slice::<Reply>(&again).unwrap(), reply);
                 }
             }
+            Frame::PackedMessage(packed) => {
+                if let Ok(message) = frame::unpack_message(&packed) {
+                    assert!(message.len() <= MESSAGE_MAX);
+                }
+            }
+            Frame::Delta { steps, .. } => {
+                let mut block = Vec::new();
+                let _invalid = delta::apply(&steps, None, &mut block);
+                assert!(block.len() <= BLOCK_LEN);
+            }
+            Frame::Chunks(described) => assert!(described.chunks.len() <= CHUNKS_MAX),
             Frame::Block { bytes, .. } => assert!(bytes.len() <= BLOCK_LEN),
             Frame::Have { digests, .. } => assert!(digests.len() <= HAVE_MAX),
         }

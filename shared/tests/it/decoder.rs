@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 use ferry_shared::{
+    delta,
     frame::{self, Frame, FrameError, Phase},
-    limits::{BLOCK_LEN, HAVE_MAX, MESSAGE_MAX},
+    limits::{BLOCK_LEN, CHUNKS_MAX, HAVE_MAX, MESSAGE_MAX},
     message::{Reply, Request},
 };
 use proptest::prelude::*;
@@ -29,6 +30,17 @@ fn decode_all(input: &[u8], phase: Phase) {
                         }
                     }
                     Frame::Block { bytes, .. } => assert!(bytes.len() <= BLOCK_LEN),
+                    Frame::PackedMessage(packed) => {
+                        if let Ok(message) = frame::unpack_message(&packed) {
+                            assert!(message.len() <= MESSAGE_MAX);
+                        }
+                    }
+                    Frame::Delta { steps, .. } => {
+                        let mut block = Vec::new();
+                        let _invalid = delta::apply(&steps, None, &mut block);
+                        assert!(block.len() <= BLOCK_LEN);
+                    }
+                    Frame::Chunks(described) => assert!(described.chunks.len() <= CHUNKS_MAX),
                     Frame::Have { digests, .. } => assert!(digests.len() <= HAVE_MAX),
                 }
             }

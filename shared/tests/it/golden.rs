@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use ferry_shared::{
+    chunks::Describer,
+    delta,
     digest::Digest,
     entry::{Entry, Kind, Mtime, Version},
     feature::Features,
@@ -56,7 +58,7 @@ fn every_request_is_pinned() {
                 features: Features::known(),
                 seal: Some("c2VhbA==".into()),
             }),
-            r#"{"hello":{"protocol":1,"client":"ferry 0.1.0","features":["uploads_pages","run"],"seal":"c2VhbA=="}}"#,
+            r#"{"hello":{"protocol":1,"client":"ferry 0.1.0","features":["uploads_pages","run","chunks","packed"],"seal":"c2VhbA=="}}"#,
         ),
         (
             Request::Login { user: "alice".into(), proof: Proof::Password(secret("pw")) },
@@ -155,7 +157,7 @@ fn every_reply_is_pinned() {
             registration: Registration::Closed,
             limits: ServerLimits { connections: 32, idle_seconds: 90 },
         }),
-        r#"{"welcome":{"protocol":1,"server":"ferry 0.1.0","features":["uploads_pages","run"],"registration":"closed","limits":{"connections":32,"idle_seconds":90}}}"#,
+        r#"{"welcome":{"protocol":1,"server":"ferry 0.1.0","features":["uploads_pages","run","chunks","packed"],"registration":"closed","limits":{"connections":32,"idle_seconds":90}}}"#,
     );
     pin(
         &Reply::LoggedIn(LoggedIn {
@@ -253,13 +255,61 @@ fn binary_frames_are_pinned() {
     expected.extend_from_slice(&[9; 32]);
     expected.extend_from_slice(&[3, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0]);
     assert_eq!(out, expected);
-    let mut bytes = Bytes::from(out);
-    let kinds: Vec<_> = std::iter::from_fn(|| frame::decode(&mut bytes, Phase::LoggedIn).unwrap())
+    assert_eq!(kinds(out), ["block", "have", "have"]);
+}
+
+#[test]
+fn deltas_and_chunks_are_pinned() {
+    let mut steps = Vec::new();
+    delta::put_bytes(&mut steps, b"ab");
+    delta::put_range(&mut steps, 0x0102_0304_0506_0708, 0x0a_0b0c);
+    assert_eq!(steps, [0, 0, 0, 2, b'a', b'b', 2, 0x0a, 0x0b, 0x0c, 1, 2, 3, 4, 5, 6, 7, 8]);
+    let mut out = Vec::new();
+    frame::put_delta(&mut out, 3, &steps).unwrap();
+    assert_eq!(out[..12], [4, 0, 0, 26, 0, 0, 0, 0, 0, 0, 0, 3]);
+    assert_eq!(out[12..], steps);
+
+    // A file shorter than any chunk is one chunk: 2^13 on average, 5 bytes, the beginning of its digest.
+    let mut described = None;
+    Describer::new(5, 5).take(b"hello", &mut described);
+    let start = out.len();
+    frame::put_chunks(&mut out, described.unwrap()).unwrap();
+    let mut expected = vec![5, 0, 0, 18, 0, 0, 0, 0, 0, 0, 0, 0, 13, 0, 0, 5];
+    expected.extend_from_slice(&Digest::of(b"hello").0[..6]);
+    assert_eq!(out[start..], expected);
+    assert_eq!(kinds(out), ["delta", "chunks"]);
+}
+
+#[test]
+fn compressed_bytes_are_a_zstd_frame_behind_their_length() {
+    let zeros = [0; 100];
+    let zstd = zstd::bulk::compress(&zeros, 1).unwrap();
+    let length = u8::try_from(zstd.len()).unwrap();
+    let mut steps = Vec::new();
+    assert!(delta::put_packed(&mut steps, &zeros));
+    assert_eq!(steps, [&[1, 0, 0, 100, 0, 0, length][..], &zstd].concat());
+
+    let text = "a".repeat(98);
+    let mut out = Vec::new();
+    frame::put_message(&mut out, &text).unwrap();
+    let plain = out[4..].to_vec();
+    frame::pack_message(&mut out, 0).unwrap();
+    let zstd = zstd::bulk::compress(&plain, 1).unwrap();
+    let length = u8::try_from(zstd.len()).unwrap();
+    assert_eq!(out, [&[6, 0, 0, length + 3, 0, 0, 100][..], &zstd].concat());
+}
+
+/// The kinds of the frames in `bytes`.
+fn kinds(bytes: Vec<u8>) -> Vec<&'static str> {
+    let mut bytes = Bytes::from(bytes);
+    std::iter::from_fn(|| frame::decode(&mut bytes, Phase::LoggedIn).unwrap())
         .map(|frame| match frame {
             Frame::Message(_) => "message",
+            Frame::PackedMessage(_) => "packed message",
             Frame::Block { .. } => "block",
             Frame::Have { .. } => "have",
+            Frame::Delta { .. } => "delta",
+            Frame::Chunks(_) => "chunks",
         })
-        .collect();
-    assert_eq!(kinds, ["block", "have", "have"]);
+        .collect()
 }

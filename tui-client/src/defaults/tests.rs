@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::{
-    args::{Conflict, Global, ProgressChoice},
+    args::{Compress, Conflict, Global, ProgressChoice},
     command_line,
 };
 
@@ -47,6 +47,7 @@ fn every_settable_flag_takes_effect_and_only_in_verbs_that_have_it() {
         ("FERRY_COLOR", "never"),
         ("FERRY_NO_RESUME", "true"),
         ("FERRY_ON_CONFLICT", "skip"),
+        ("FERRY_COMPRESS", "never"),
         ("FERRY_PROGRESS", "plain"),
         ("FERRY_QUIET", "1"),
         ("FERRY_RETRIES", "3"),
@@ -60,6 +61,7 @@ fn every_settable_flag_takes_effect_and_only_in_verbs_that_have_it() {
     assert!(put.common.quiet && put.engine.no_resume && put.engine.verify);
     assert_eq!((put.engine.transfers, put.patience.retries), (5, Some(3)));
     assert_eq!((put.on_conflict, put.bar.progress), (Some(Conflict::Skip), ProgressChoice::Plain));
+    assert_eq!(put.engine.compress, Compress::Never);
     assert!(put.engine.bwlimit.is_some() && put.patience.retry_for.is_some());
     for line in ["ferry ls a:", "ferry run a: -- du", "ferry site list", "ferry completion bash", "ferry sync x a:"] {
         assert!(global(line, &defaults).common.quiet, "{line}");

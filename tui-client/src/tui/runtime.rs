@@ -227,7 +227,8 @@ impl Runtime {
                 self.screen.leave();
                 // A thread of its own has the priority of this one; that of the runtime's threads is lower.
                 let (ended, end) = oneshot::channel();
-                match thread::Builder::new().spawn(move || ended.send(run_outside(what))) {
+                let run = move || drop(ended.send(run_outside(what)));
+                match thread::Builder::new().spawn(run) {
                     Ok(_) => self.away = Some(end),
                     Err(error) => {
                         self.come_back()?;

@@ -116,7 +116,7 @@ fn write(put: &Put, content: &Content, targets: &mut Targets) -> Result<(Target,
         }
     };
     let (target, part) = place().map_err(|error| failed(&put.at, error))?;
-    Ok((target, part, Stored { root: Some(found), size: bytes.len() as u64 }))
+    Ok((target, part, Stored { root: Some(found), size: bytes.len() as u64, reused: 0 }))
 }
 
 /// Renames a written file to its target.

@@ -33,7 +33,7 @@ fn finish(put: &Put, stop: bool) -> Result<(), ClientError> {
     blocks::write_all_at(&destination.part.file, CONTENT, 0).unwrap();
     let root = Digest::of(CONTENT);
     let opened = Opened { size: Some(7), mtime: Mtime(1, 0), mode: 0o644, version: None };
-    let written = Stored { root: Some(root), size: 7 };
+    let written = Stored { root: Some(root), size: 7, reused: 0 };
     let end = End { root, size: 7, transferred: 7, reused: 0, grown: None, version: None };
     flush::take_seen();
     destination.finish(put, &opened, &written, &end, &|| stop)

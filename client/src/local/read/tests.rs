@@ -13,7 +13,7 @@ use crate::{
 
 fn get(path: &Path, growing: bool) -> Get {
     let at = Location::new(&Root::new(path.into()), RemotePath::home(), Reach::Follow);
-    Get { at, expected: FileFacts { size: 0, mtime: DATE }, growing, opened_first: false }
+    Get { at, expected: FileFacts { size: 0, mtime: DATE }, growing, opened_first: false, basis: None }
 }
 
 struct Taken {
@@ -78,18 +78,20 @@ fn file(content: &[u8]) -> (tempfile::TempDir, std::path::PathBuf) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn equal_blocks_are_left_out_except_the_last_which_say_so() {
-    let content = large(1);
+async fn equal_blocks_are_left_out_except_the_last_and_those_beside_others_which_say_so() {
+    let content = [large(1), large(2)].concat();
     let size = content.len() as u64;
     let (_dir, path) = file(&content);
     let mut held = digests(&content);
-    held[1] = Digest::of(b"other");
-    held.truncate(4);
+    assert_eq!(held.len(), 9);
+    held[2] = Digest::of(b"other");
+    held.truncate(8);
     let taken = read(get(&path, false), held, KEEP_ALIVE, nothing()).await;
-    assert_eq!(taken.blocks, [(1, false), (3, true), (4, false)]);
+    // Blocks 0, 4, 5 and 6 are left out.
+    assert_eq!(taken.blocks, [(1, true), (2, false), (3, true), (7, true), (8, false)]);
     let end = taken.result.unwrap();
     assert_eq!((end.size, end.root), (size, Digest::of(&content)));
-    assert_eq!((end.reused, end.transferred), (3 * BLOCK_SIZE, size - 3 * BLOCK_SIZE));
+    assert_eq!((end.reused, end.transferred), (7 * BLOCK_SIZE, size - 7 * BLOCK_SIZE));
     assert_eq!(taken.watch.bytes(), (0, end.reused));
     assert_eq!(taken.watch.opened.lock().as_ref().unwrap().size, Some(size));
 }

@@ -134,7 +134,7 @@ impl EachWaiter {
                 Err(_) => Err(ClientError::Protocol(format!("invalid digest {digest:?}"))),
             },
             (Expected::Stored, Incoming::Reply(Reply::Stored { root, size, .. })) => {
-                Ok(Done::Stored(Stored { root: Some(root), size }))
+                Ok(Done::Stored(Stored { root: Some(root), size, reused: 0 }))
             }
             (Expected::Content, Incoming::Reply(Reply::Opened { size, mtime, mode, version })) => {
                 let opened = Opened { size: Some(size), mtime, mode, version: Some(Version::new(version)) };
@@ -163,8 +163,12 @@ impl EachWaiter {
             (_, Incoming::Reply(reply)) => {
                 return Err(ClientError::Protocol(format!("an answer without a request: {reply:?}")));
             }
-            (_, Incoming::Block { .. }) => return Err(ClientError::Protocol("a block without a request".into())),
-            (_, Incoming::Have { .. }) => return Err(connection::unexpected("a request of a batch")),
+            (_, Incoming::Block { .. } | Incoming::Delta { .. }) => {
+                return Err(ClientError::Protocol("a block without a request".into()));
+            }
+            (_, Incoming::Have { .. } | Incoming::Chunks(_)) => {
+                return Err(connection::unexpected("a request of a batch"));
+            }
         };
         self.batch.answered(self.id, result).await;
         Ok(None)

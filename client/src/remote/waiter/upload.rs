@@ -1,6 +1,6 @@
 //! The answer to an upload of several blocks: the digests of the server's blocks, and the result.
 
-use ferry_shared::{digest::Digest, message::Reply, refusal::Refusal};
+use ferry_shared::{chunks::Described, digest::Digest, message::Reply, refusal::Refusal};
 use tokio::sync::mpsc;
 
 use super::{Incoming, Waiter};
@@ -13,6 +13,8 @@ pub(crate) enum UploadPart {
     Ready { have_blocks: u64 },
     /// The digests of the server's next blocks.
     Have(Vec<Digest>),
+    /// Chunks of the file that is replaced.
+    Chunks(Described),
     /// The file is stored.
     Stored { root: Digest, size: u64 },
     /// The upload was refused.
@@ -42,6 +44,7 @@ impl UploadWaiter {
                 self.left = Some(left - digests.len() as u64);
                 UploadPart::Have(digests)
             }
+            (Incoming::Chunks(described), Some(_)) => UploadPart::Chunks(described),
             (Incoming::Reply(Reply::Stored { root, size, .. }), Some(_)) => UploadPart::Stored { root, size },
             (Incoming::Reply(Reply::Refused(refusal)), _) => UploadPart::Refused(refusal),
             _ => return Err(connection::unexpected("put")),

@@ -353,7 +353,7 @@ impl Session {
                         return Some(Some(request));
                     }
                 },
-                Frame::Have { .. } => panic!("have-frames in an upload"),
+                other => panic!("not a frame of an upload: {other:?}"),
             }
         }
     }

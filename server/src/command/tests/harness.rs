@@ -220,11 +220,18 @@ pub(crate) struct Peer {
     conversation: Option<Conversation>,
     replies: VecDeque<Bytes>,
     pub(crate) blocks_received: Vec<u64>,
+    /// The kinds of the frames received that are no messages.
+    pub(crate) kinds: Vec<&'static str>,
 }
 
 impl Peer {
     fn new(conversation: Conversation) -> Self {
-        Self { conversation: Some(conversation), replies: VecDeque::new(), blocks_received: Vec::new() }
+        Self {
+            conversation: Some(conversation),
+            replies: VecDeque::new(),
+            blocks_received: Vec::new(),
+            kinds: Vec::new(),
+        }
     }
 
     /// Passes encoded frames in and collects all output. `false` if the connection was closed.
@@ -240,8 +247,20 @@ impl Peer {
                 for frame in self::frames(&buffer) {
                     match frame {
                         Frame::Message(json) => self.replies.push_back(json),
-                        Frame::Block { index, .. } => self.blocks_received.push(index),
-                        Frame::Have { .. } => {}
+                        Frame::PackedMessage(packed) => {
+                            self.kinds.push("packed message");
+                            self.replies.push_back(frame::unpack_message(&packed).unwrap());
+                        }
+                        Frame::Block { index, .. } => {
+                            self.kinds.push("block");
+                            self.blocks_received.push(index);
+                        }
+                        Frame::Delta { index, .. } => {
+                            self.kinds.push("delta");
+                            self.blocks_received.push(index);
+                        }
+                        Frame::Have { .. } => self.kinds.push("have"),
+                        Frame::Chunks(_) => self.kinds.push("chunks"),
                     }
                 }
             }
