@@ -16,6 +16,26 @@ use tokio::{
 
 use crate::pool::{Buffer, BufferPool};
 
+/// The congestion controls that take loss for congestion, which are the defaults of Linux.
+#[cfg(target_os = "linux")]
+const BY_LOSS: [&[u8]; 2] = [b"cubic", b"reno"];
+
+/// Sends with BBR instead of a default that slows down at every lost packet, where the system permits that to everybody. What an
+/// administrator has chosen otherwise stays.
+pub fn prefer_bbr(tcp: &TcpStream) {
+    #[cfg(target_os = "linux")]
+    {
+        let socket = socket2::SockRef::from(tcp);
+        let present = socket.tcp_congestion().unwrap_or_default();
+        if BY_LOSS.contains(&present.trim_ascii_end().split(|byte| *byte == 0).next().unwrap_or_default()) {
+            // Not permitted: the default works too.
+            let _ = socket.set_tcp_congestion(b"bbr");
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = tcp;
+}
+
 /// Bytes read from the socket at a time.
 const BURST: usize = 256 << 10;
 
@@ -138,5 +158,20 @@ mod tests {
         };
         let got = tokio::join!(sending, receiving).1;
         assert!(got == data);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn bbr_replaces_what_slows_down_at_every_loss_where_that_is_permitted() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let tcp = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let socket = socket2::SockRef::from(&tcp);
+        let allowed = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_allowed_congestion_control").unwrap();
+        let expected = if allowed.split_whitespace().any(|name| name == "bbr") { "bbr" } else { "reno" };
+        // Everybody may choose reno.
+        socket.set_tcp_congestion(b"reno").unwrap();
+        prefer_bbr(&tcp);
+        let chosen = String::from_utf8(socket.tcp_congestion().unwrap()).unwrap();
+        assert_eq!(chosen.trim_end_matches('\0'), expected);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use ferry_shared::socket::prefer_bbr;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     net::TcpStream,
@@ -39,6 +40,7 @@ pub(super) fn receive(
     if let Err(error) = tuned {
         return tracing::debug!(%peer, %error, "the connection was gone before it began");
     }
+    prefer_bbr(&tcp);
     context.counters.connections.one(door);
     let context = Arc::clone(context);
     tasks.spawn(async move {
