@@ -4,10 +4,12 @@
 use std::{
     ffi::{OsStr, OsString},
     fs,
+    path::Path,
 };
 
 use ferry_e2e::{
     client::{Client, Outcome},
+    material,
     round_trips::Relay,
     server::{Server, Setup},
 };
@@ -83,6 +85,23 @@ fn a_hundred_names_take_eight_round_trips_at_most() {
     run("rm", "copied", &[], None);
     assert_eq!(in_folder(&server, "copied"), 0);
     assert_eq!(wrong, [""; 0]);
+}
+
+#[test]
+fn a_check_of_a_tree_takes_no_more_round_trips_than_an_upload_that_finds_it_there() {
+    let server = Server::with_anna();
+    let client = server.client("anna");
+    let tree = client.scratch("tree");
+    material::many_files(&tree, 300, 900, 1);
+    client.put(&tree, "").ok();
+    let trips = |words: fn(&Path, &Client) -> Vec<OsString>| {
+        let (outcome, trips) = counted(&server, &client, |client| words(&tree, client));
+        let _ = outcome.ok();
+        trips
+    };
+    let put = trips(|tree, client| vec!["put".into(), tree.into(), client.at(""), "--on-conflict=changed".into()]);
+    let check = trips(|tree, client| vec!["check".into(), tree.into(), client.at("tree")]);
+    assert!(check <= put, "{check} round trips, and {put} for an upload");
 }
 
 #[test]

@@ -4,7 +4,7 @@ mod compare;
 mod local;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::BTreeMap,
     ffi::OsString,
     path::{Path, PathBuf},
 };
@@ -13,13 +13,13 @@ use clap::Args;
 use ferry_client::{server::Remote, transfer::LinkRule};
 use ferry_shared::{entry::Kind, message::request::Algorithm, path::RemotePath, refusal::Code};
 use serde::Serialize;
-use tokio::task::JoinHandle;
+use tokio::sync::Semaphore;
 
 use self::{
     compare::{Difference, Tree},
     local::{Found, Why},
 };
-use super::{batch::Tally, listing};
+use super::{batch::Tally, in_order, listing};
 use crate::{
     args::Links,
     context::{self, Context},
@@ -29,8 +29,10 @@ use crate::{
     output::Output,
 };
 
-/// The number of files whose digests are computed concurrently.
-const AHEAD: usize = 16;
+/// The number of files whose digests are asked for at once.
+const AHEAD: usize = 256;
+/// The number of files of this computer that are read at once.
+const READERS: usize = 4;
 
 /// `ferry check`.
 #[derive(Debug, Args)]
@@ -63,13 +65,6 @@ struct Count {
     bytes: u64,
     differences: u64,
     left_out: u64,
-}
-
-/// A file that has the same size on both sides, and its two pending digests.
-struct Pair {
-    path: RemotePath,
-    here: JoinHandle<Result<String, Failure>>,
-    there: JoinHandle<Result<String, Failure>>,
 }
 
 pub(super) async fn run(args: CheckArgs, context: &mut Context) -> Result<Exit, Failure> {
@@ -116,12 +111,14 @@ pub(super) async fn run(args: CheckArgs, context: &mut Context) -> Result<Exit, 
 /// The remote tree, paths relative to `top`.
 async fn walk_remote(remote: &Remote, top: &RemotePath) -> Result<Found, Failure> {
     let about = |error| listing::about_folder(top, error);
-    let (entry, _) = remote.stat(top.clone()).await.map_err(|error| Failure::remote(top, Looking::File, error))?;
+    // A file is not walked, but asking costs no round trip of its own.
+    let (entry, walked) = tokio::join!(remote.stat(top.clone()), remote.walk(top.clone()));
+    let (entry, _) = entry.map_err(|error| Failure::remote(top, Looking::File, error))?;
     let mut found = Found::of(entry.kind, entry.size);
     if entry.kind != Kind::Folder {
         return Ok(found);
     }
-    let mut pages = remote.walk(top.clone()).await.map_err(about)?;
+    let mut pages = walked.map_err(about)?;
     while let Some(page) = pages.next().await {
         let page = page.map_err(about)?;
         for entry in page.entries {
@@ -196,22 +193,21 @@ impl Check<'_> {
         remote: &Remote,
         remote_top: &RemotePath,
     ) -> Result<(), Failure> {
-        let mut asked = VecDeque::new();
-        let mut next = paths.iter();
-        loop {
-            while asked.len() < AHEAD
-                && let Some(path) = next.next()
-            {
-                asked.push_back(start(path, top, remote, remote_top)?);
-            }
-            let Some(Pair { path, here, there }) = asked.pop_front() else { return Ok(()) };
-            let ended = |stopped: tokio::task::JoinError| Failure::Start(stopped.into());
-            match (here.await.map_err(ended)?, there.await.map_err(ended)?) {
-                (Ok(here), Ok(there)) if here == there => self.tally.done(1),
-                (Ok(here), Ok(there)) => self.differs(&path, &Difference::Content { here, there })?,
-                (Err(failure), _) | (_, Err(failure)) => self.tally.count(self.context, Err(failure))?,
-            }
-        }
+        let slots = Semaphore::new(READERS);
+        in_order::each(
+            paths,
+            AHEAD,
+            |path| digests(path, top, remote, remote_top, &slots),
+            async |path, found| {
+                match found {
+                    (Ok(here), Ok(there)) if here == there => self.tally.done(1),
+                    (Ok(here), Ok(there)) => self.differs(path, &Difference::Content { here, there })?,
+                    (Err(failure), _) | (_, Err(failure)) => self.tally.count(self.context, Err(failure))?,
+                }
+                Ok(())
+            },
+        )
+        .await
     }
 
     fn differs(&mut self, path: &RemotePath, difference: &Difference) -> Result<(), Failure> {
@@ -241,18 +237,26 @@ impl Check<'_> {
     }
 }
 
-/// Starts both digests of a file.
-fn start(path: &RemotePath, top: &Path, remote: &Remote, remote_top: &RemotePath) -> Result<Pair, Failure> {
+/// Both digests of a file.
+async fn digests(
+    path: &RemotePath,
+    top: &Path,
+    remote: &Remote,
+    remote_top: &RemotePath,
+    slots: &Semaphore,
+) -> (Result<String, Failure>, Result<String, Failure>) {
     let file = local::below(top, path);
-    let here = tokio::task::spawn_blocking(move || {
-        local::digest(&file).map_err(|error| Failure::local(file, Looking::File, error))
-    });
-    let (remote, full) = (remote.clone(), remote_top.join_path(path)?);
-    let there = tokio::spawn(async move {
+    let here = async {
+        let _slot = slots.acquire().await;
+        let digest = move || local::digest(&file).map_err(|error| Failure::local(file, Looking::File, error));
+        tokio::task::spawn_blocking(digest).await.map_err(|stopped| Failure::Start(stopped.into()))?
+    };
+    let there = async {
+        let full = remote_top.join_path(path)?;
         let digest = remote.hash(full.clone(), Algorithm::Blake3).await;
         digest.map_err(|error| Failure::remote(&full, Looking::File, error))
-    });
-    Ok(Pair { path: path.clone(), here, there })
+    };
+    tokio::join!(here, there)
 }
 
 fn show(path: &RemotePath, difference: &Difference, output: &Output) -> Result<(), Failure> {
