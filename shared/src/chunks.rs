@@ -331,7 +331,7 @@ mod tests {
         let new = [&b"inserted"[..], &basis].concat();
         let (made, literal) = sent(&basis, &new);
         assert!(made == new);
-        assert!(literal <= 64 << 10, "{literal}");
+        assert!(literal <= 16 << 10, "{literal}");
     }
 
     #[test]
@@ -344,7 +344,7 @@ mod tests {
         }
         let (made, literal) = sent(&basis, &new);
         assert!(made == new);
-        assert!(literal <= 5 * (40 << 10), "{literal}");
+        assert!(literal <= 5 * (20 << 10), "{literal}");
     }
 
     #[test]

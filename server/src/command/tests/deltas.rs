@@ -99,11 +99,19 @@ fn files_of_one_block_and_streams_take_compressed_bytes() {
 fn what_was_not_agreed_on_or_is_invalid_closes_the_connection() {
     let old = data(2 * MIB, 1);
     let good = delta_frame(0, |steps| delta::put_range(steps, 0, MIB));
-    let cases: [(&str, Features, Vec<u8>); 5] = [
+    let cases: [(&str, Features, Vec<u8>); 6] = [
         ("without the features", known().without(Feature::Chunks).without(Feature::Packed), good.clone()),
         ("not a delta", known(), delta_frame(0, |steps| steps.extend([9; 9]))),
         ("too short a block", known(), delta_frame(0, |steps| delta::put_range(steps, 0, 9))),
         ("out of order", known(), [delta_frame(1, |steps| delta::put_range(steps, 0, MIB)), good].concat()),
+        ("a packed message", known(), {
+            let mut out = Vec::new();
+            let path = path(&"folder ".repeat(30));
+            frame::put_message(&mut out, &Request::MakeDir { path, parents: true }).unwrap();
+            frame::pack_message(&mut out, 0).unwrap();
+            assert_eq!(out[0], 6);
+            out
+        }),
         ("chunks in an upload", known(), {
             let mut described = None;
             Describer::new(5, 5).take(b"hello", &mut described);
