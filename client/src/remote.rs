@@ -164,7 +164,7 @@ impl Remote {
         self.shared.connector.features().common(self.shared.welcome.features)
     }
 
-    /// What decides whether blocks are compressed; absent if the server does not take such blocks.
+    /// The judge of whether blocks are compressed; absent if the server does not take such blocks.
     pub(crate) fn packing(&self) -> Option<&Arc<Packing>> {
         self.shared.packing.as_ref()
     }

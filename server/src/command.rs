@@ -168,7 +168,7 @@ impl Conversation {
         self
     }
 
-    /// What decides whether something is compressed; it must be told of what is sent.
+    /// The judge of whether something is compressed; it must be told of what is sent.
     pub(crate) fn packing(&self) -> Option<&Arc<Packing>> {
         self.out.packing()
     }

@@ -5,7 +5,6 @@ use std::{collections::VecDeque, sync::Arc, time::Instant};
 use ferry_shared::{
     blocks,
     chunks::Described,
-    delta,
     digest::Digest,
     frame::{self, FrameError},
     message::{Notice, Reply},
@@ -53,7 +52,7 @@ impl Outbox {
         self.packing = Some(packing);
     }
 
-    /// What decides whether something is compressed.
+    /// The judge of whether something is compressed.
     pub(crate) fn packing(&self) -> Option<&Arc<Packing>> {
         self.packing.as_ref()
     }
@@ -156,11 +155,8 @@ impl Outbox {
         let Some(packing) = self.packing.as_ref().filter(|packing| packing.is_worthwhile(length)) else {
             return Ok(());
         };
-        let begun = Instant::now();
         let mut steps = self.pool.take();
-        let is_smaller = delta::put_packed(&mut steps, &self.current[data..]);
-        packing.tried(length, begun.elapsed(), is_smaller);
-        if is_smaller {
+        if packing.put(&mut steps, &self.current[data..]) {
             self.current.truncate(start);
             frame::put_delta(&mut self.current, index, &steps).map_err(Error::fault)?;
         }

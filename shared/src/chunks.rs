@@ -9,6 +9,7 @@
 
 use std::{
     collections::HashMap,
+    fs::File,
     ops::{Range, RangeInclusive},
 };
 
@@ -16,7 +17,7 @@ use bytes::{Buf as _, Bytes};
 use fastcdc::v2020::FastCDC;
 
 use crate::{
-    delta,
+    blocks, delta,
     digest::Digest,
     limits::{BLOCK_LEN, CHUNK_LEN, CHUNKS_MAX, block_count},
 };
@@ -113,6 +114,7 @@ fn cut(bytes: &[u8], average: Average) -> impl Iterator<Item = Range<usize>> {
 #[derive(Debug)]
 pub struct Describer {
     average: Average,
+    size: u64,
     /// The next block, and the number of blocks.
     next: u64,
     count: u64,
@@ -130,7 +132,7 @@ impl Describer {
     pub fn new(size: u64, new: u64) -> Self {
         let useful = block_count(new).saturating_mul(2).saturating_add(USEFUL);
         let (average, count) = (Average::of(size), block_count(size).min(useful));
-        Self { average, next: 0, count, at: 0, rest: Vec::new(), described: 0 }
+        Self { average, size, next: 0, count, at: 0, rest: Vec::new(), described: 0 }
     }
 
     /// The index of the block to be taken next; `None` if all that a sender keeps is described.
@@ -139,9 +141,20 @@ impl Describer {
         (self.next < self.count && self.described < DESCRIBED).then_some(self.next)
     }
 
-    /// Describes nothing more.
-    pub fn stop(&mut self) {
-        self.next = self.count;
+    /// Describes the chunks of the next blocks of the file, at most `most` blocks; `None` once all are described. Nothing is
+    /// described from a block on that cannot be read. `buffer` is scratch space.
+    pub fn read(&mut self, file: &File, most: u64, buffer: &mut Vec<u8>) -> Option<Described> {
+        let mut described = None;
+        for _ in 0..most {
+            let Some(index) = self.next_block() else { break };
+            buffer.clear();
+            if blocks::read_block(file, self.size, index, buffer).is_err() {
+                self.next = self.count;
+                break;
+            }
+            self.take(buffer, &mut described);
+        }
+        described
     }
 
     /// Takes the next block, and adds the chunks that end in it to `described`.

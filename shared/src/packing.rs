@@ -1,8 +1,10 @@
 //! Whether the blocks of a connection are compressed: while that is faster than to send them as they are.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+
+use crate::delta;
 
 /// Bytes on a connection during which compression is tried whatever the link, to learn what it costs.
 const LEARNING: u64 = 8 << 20;
@@ -25,7 +27,7 @@ pub enum Pack {
     Never,
 }
 
-/// What was learned of a connection's link and of compression.
+/// The figures of a connection's link and of compression, from which it follows whether compression is worthwhile.
 #[derive(Debug)]
 pub struct Packing {
     when: Pack,
@@ -88,6 +90,14 @@ impl Packing {
             // Work that takes as long as the sending would keep a core busy for nothing.
             Pack::Auto => state.seen < LEARNING || state.work.each().saturating_mul(2) < state.link.each(),
         }
+    }
+
+    /// Appends a step of a delta with `bytes` compressed, if that makes them smaller; returns whether it did.
+    pub fn put(&self, out: &mut Vec<u8>, bytes: &[u8]) -> bool {
+        let begun = Instant::now();
+        let is_smaller = delta::put_packed(out, bytes);
+        self.tried(bytes.len(), begun.elapsed(), is_smaller);
+        is_smaller
     }
 
     /// Takes note of an attempt to compress `length` bytes.

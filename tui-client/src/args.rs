@@ -351,7 +351,7 @@ impl From<Conflict> for ConflictRule {
 pub(crate) enum Compress {
     /// While it is faster than the connection, and makes the data smaller
     Auto,
-    /// Whatever is sent to the server, as long as that makes it smaller
+    /// All data sent to the server, as long as that makes it smaller
     Always,
     /// Nothing, in neither direction
     Never,

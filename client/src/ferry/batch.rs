@@ -199,13 +199,10 @@ impl<'a> Frames<'a> {
             let mut last = self.pool.take();
             put_message(&mut last, &commit).map_err(unsendable)?;
             let block = match packed {
-                Some(steps) => {
-                    let mut frame = self.pool.take();
-                    put_delta(&mut frame, 0, &steps).map_err(unsendable)?;
-                    Chunk::new(frame)
-                }
-                None => Chunk::block(0, bytes, self.pool).map_err(unsendable)?,
+                Some(steps) => Chunk::delta(0, &steps, self.pool),
+                None => Chunk::block(0, bytes, self.pool),
             };
+            let block = block.map_err(unsendable)?;
             self.cut();
             self.full.push(match watch {
                 Some(watch) => block.counted(size, Arc::clone(watch)),

@@ -12,7 +12,6 @@ use std::{
 };
 
 use ferry_shared::{
-    blocks,
     chunks::{Described, Describer},
     delta::{self, BadDelta},
     digest::Digest,
@@ -147,16 +146,7 @@ async fn described(basis: Option<&Arc<File>>, new: u64, pool: &BufferPool) -> Re
     let mut block = pool.take();
     let describe = move || {
         let size = basis.metadata().map_or(0, |metadata| metadata.len());
-        let (mut describer, mut described) = (Describer::new(size, new), None);
-        while let Some(index) = describer.next_block() {
-            block.clear();
-            // What cannot be read is not described.
-            if blocks::read_block(&basis, size, index, &mut block).is_err() {
-                break;
-            }
-            describer.take(&block, &mut described);
-        }
-        described
+        Describer::new(size, new).read(&basis, u64::MAX, &mut block)
     };
     tokio::task::spawn_blocking(describe).await.map_err(|_| ClientError::Cancelled)
 }

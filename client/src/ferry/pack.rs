@@ -1,8 +1,6 @@
 //! Compression of files of at most one block.
 
-use std::time::Instant;
-
-use ferry_shared::{delta, packing::Packing};
+use ferry_shared::packing::Packing;
 
 use crate::{error::ClientError, remote::Remote, site::BlockBytes};
 
@@ -35,8 +33,6 @@ pub(super) async fn packed(remote: &Remote, bytes: BlockBytes) -> Result<(BlockB
 
 /// A delta with the bytes compressed; `None` if that is not shorter.
 pub(super) fn steps(packing: &Packing, bytes: &[u8]) -> Option<Vec<u8>> {
-    let (mut steps, begun) = (Vec::new(), Instant::now());
-    let is_smaller = delta::put_packed(&mut steps, bytes);
-    packing.tried(bytes.len(), begun.elapsed(), is_smaller);
-    is_smaller.then_some(steps)
+    let mut steps = Vec::new();
+    packing.put(&mut steps, bytes).then_some(steps)
 }

@@ -119,7 +119,7 @@ impl Reader {
                 transferred += length;
                 last_sent = Instant::now();
                 differed = theirs.is_some();
-                // What is equal around it tells a target what has moved.
+                // The equal blocks around it help a target to find bytes that have moved.
                 if let Some((index, bytes)) = before.take().filter(|_| !equal) {
                     stop.send(&pieces, Piece::Block { index, bytes, equal: true })?;
                 }

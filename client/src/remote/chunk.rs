@@ -3,7 +3,7 @@
 use std::{fmt, ops::Deref, sync::Arc};
 
 use ferry_shared::{
-    frame::{FrameError, put_block_head},
+    frame::{FrameError, put_block_head, put_delta},
     limits::{HEADER_LEN, INDEX_LEN},
     pool::{Buffer, BufferPool},
 };
@@ -64,6 +64,16 @@ impl Chunk {
                 Ok(Self::new(buffer))
             }
         }
+    }
+
+    /// The frame of a block that is described by the steps of a delta.
+    ///
+    /// # Errors
+    /// [`FrameError::TooLong`] if they are longer than a block.
+    pub(crate) fn delta(index: u64, steps: &[u8], pool: &BufferPool) -> Result<Self, FrameError> {
+        let mut frame = pool.take();
+        put_delta(&mut frame, index, steps)?;
+        Ok(Self::new(frame))
     }
 
     /// Reports `bytes` of a file to `watch` as the chunk is written.

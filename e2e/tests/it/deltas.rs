@@ -1,4 +1,4 @@
-//! What travels when a file was changed, or can be compressed: counted on the wire, both ways, and with programs of before.
+//! The bytes that travel when a file was changed, or can be compressed: counted on the wire, both ways, and with programs of before.
 
 use std::{
     fs,
@@ -30,7 +30,7 @@ fn change_here_and_there(path: &Path) {
     }
 }
 
-/// What is done to a file, how, and the bytes that may travel then.
+/// A change of a file: its name, how it is made, and the bytes that may travel then.
 type Change = (&'static str, fn(&Path), u64);
 
 #[test]

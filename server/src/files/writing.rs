@@ -126,24 +126,14 @@ impl Writing {
     }
 
     /// Opens the existing file, so that deltas may refer to it, and describes the chunks of its next blocks, at most this
-    /// many at a time; `None` once all are described. What cannot be opened or read is not described.
+    /// many at a time; `None` once all are described. A file that cannot be opened or read is not described.
     pub fn describe(&mut self, most: u64) -> Option<Described> {
         if self.seed.is_none() {
             let file = self.user.home.open_file(&self.new.path).ok()?;
             self.seed = Some(Seed { describer: Describer::new(file.size, self.new.size.unwrap_or(0)), file });
         }
         let Seed { file, describer } = self.seed.as_mut()?;
-        let mut described = None;
-        for _ in 0..most {
-            let Some(index) = describer.next_block() else { break };
-            self.buffer.clear();
-            if blocks::read_block(&file.file, file.size, index, &mut self.buffer).is_err() {
-                describer.stop();
-                break;
-            }
-            describer.take(&self.buffer, &mut described);
-        }
-        described
+        describer.read(&file.file, most, &mut self.buffer)
     }
 
     /// Bytes of the file that are present.

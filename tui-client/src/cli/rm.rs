@@ -47,7 +47,7 @@ struct RemovedObject<'a> {
     bytes: u64,
 }
 
-/// What has happened to a REMOTE.
+/// The fate of a REMOTE.
 enum Ended {
     /// The filter does not select it.
     LeftOut,

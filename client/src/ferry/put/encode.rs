@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
-use ferry_shared::{chunks::Known, frame::put_delta, packing::Packing, pool::BufferPool};
+use ferry_shared::{chunks::Known, packing::Packing, pool::BufferPool};
 use parking_lot::Mutex;
 
 use crate::{
@@ -76,10 +76,8 @@ impl<'a> Encoder<'a> {
         if steps.is_empty() {
             return Ok((Chunk::block(index, bytes, self.pool).map_err(unsendable)?, 0));
         }
-        let mut frame = self.pool.take();
-        put_delta(&mut frame, index, &steps).map_err(unsendable)?;
         self.reused.fetch_add(reused as u64, Relaxed);
-        Ok((Chunk::new(frame), reused as u64))
+        Ok((Chunk::delta(index, &steps, self.pool).map_err(unsendable)?, reused as u64))
     }
 }
 

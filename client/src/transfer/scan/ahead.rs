@@ -26,7 +26,7 @@ pub(super) struct Ahead {
     asked: Instant,
 }
 
-/// What is known of a piece's source; `None` if it has to be queried by itself.
+/// The answer about a piece's source; `None` if it has to be queried by itself.
 type Answer = Option<Result<Found, ClientError>>;
 
 impl Ahead {
