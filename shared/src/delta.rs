@@ -14,6 +14,7 @@ use std::fs::File;
 
 use bytes::Buf as _;
 
+pub use crate::pack::Level;
 use crate::{
     blocks,
     limits::BLOCK_LEN,
@@ -49,13 +50,13 @@ pub fn put_range(out: &mut Vec<u8>, offset: u64, length: usize) {
 }
 
 /// Appends a step of compressed bytes if that takes at most seven eighths of their space; returns whether it did.
-pub fn put_packed(out: &mut Vec<u8>, bytes: &[u8]) -> bool {
+pub fn put_packed(out: &mut Vec<u8>, bytes: &[u8], level: Level) -> bool {
     let start = out.len();
     out.push(PACKED);
     put_length(out, bytes.len());
     put_length(out, 0);
     let data = out.len();
-    let Some(packed) = pack(bytes, out) else {
+    let Some(packed) = pack(bytes, out, level) else {
         out.truncate(start);
         return false;
     };
@@ -149,7 +150,7 @@ mod tests {
         let mut delta = Vec::new();
         put_bytes(&mut delta, b"new ");
         put_range(&mut delta, 4, 6);
-        assert!(put_packed(&mut delta, &[b'x'; 1000]));
+        assert!(put_packed(&mut delta, &[b'x'; 1000], Level::Fast));
         assert!(delta.len() < 80, "{}", delta.len());
         assert!(needs_basis(&delta));
         let made = applied(&delta, Some(&basis(b"the basis of it"))).unwrap();
@@ -162,8 +163,8 @@ mod tests {
         let mut random = vec![0; 10_000];
         blake3::Hasher::new().finalize_xof().fill(&mut random);
         let mut out = b"x".to_vec();
-        assert!(!put_packed(&mut out, &random));
-        assert!(!put_packed(&mut out, b"short"));
+        assert!(!put_packed(&mut out, &random, Level::Fast));
+        assert!(!put_packed(&mut out, b"short", Level::Fast));
         assert_eq!(out, b"x");
     }
 
@@ -195,7 +196,7 @@ mod tests {
     #[test]
     fn packed_bytes_of_another_length_or_with_faults_are_refused() {
         let mut packed = Vec::new();
-        assert!(put_packed(&mut packed, &[7; 5000]));
+        assert!(put_packed(&mut packed, &[7; 5000], Level::Fast));
         assert!(!needs_basis(&packed));
         assert_eq!(applied(&packed, None).unwrap(), [7; 5000]);
         // More or fewer bytes come out than the step says.
@@ -206,7 +207,7 @@ mod tests {
         }
         for (times, expected) in [(8, Ok(400)), (9, Err(BadDelta("with too many compressed steps")))] {
             let mut many = Vec::new();
-            (0..times).for_each(|_| assert!(put_packed(&mut many, &[7; 50])));
+            (0..times).for_each(|_| assert!(put_packed(&mut many, &[7; 50], Level::Fast)));
             assert_eq!(applied(&many, None).map(|made| made.len()), expected);
         }
         let mut cut = packed.clone();

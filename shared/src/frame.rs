@@ -12,7 +12,7 @@ use crate::{
         BLOCK_FRAME_MAX, CHUNK_LEN, CHUNKS_FRAME_MAX, DELTA_FRAME_MAX, HAVE_FRAME_MAX, HAVE_MAX, HEADER_LEN, INDEX_LEN,
         MESSAGE_MAX, MESSAGE_MAX_BEFORE_LOGIN,
     },
-    pack::{pack, put_length, take_length, unpack},
+    pack::{Level, pack, put_length, take_length, unpack},
     pool::Buffer,
 };
 
@@ -251,7 +251,7 @@ pub fn pack_message(out: &mut Vec<u8>, start: usize) -> Result<(), FrameError> {
     let message = out.split_off(start + HEADER_LEN);
     let data = out.len();
     put_length(out, message.len());
-    let kind = match pack(&message, out) {
+    let kind = match pack(&message, out, Level::Least) {
         Some(_) => FrameKind::PackedMessage,
         None => {
             out.truncate(data);

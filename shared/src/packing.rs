@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use crate::delta;
+use crate::{delta, pack::Level};
 
 /// Bytes on a connection during which compression is tried whatever the link, to learn what it costs.
 const LEARNING: u64 = 8 << 20;
@@ -12,6 +12,8 @@ const LEARNING: u64 = 8 << 20;
 const SKIP_FIRST: u64 = 1 << 20;
 /// The maximum of these bytes.
 const SKIP_MOST: u64 = 64 << 20;
+/// The time that the slow level takes, in times of the fast one.
+const EFFORT: u64 = 4;
 /// The weight of what was measured is halved after so many bytes.
 const MEMORY: u64 = 16 << 20;
 
@@ -94,10 +96,20 @@ impl Packing {
 
     /// Appends a step of a delta with `bytes` compressed, if that makes them smaller; returns whether it did.
     pub fn put(&self, out: &mut Vec<u8>, bytes: &[u8]) -> bool {
-        let begun = Instant::now();
-        let is_smaller = delta::put_packed(out, bytes);
-        self.tried(bytes.len(), begun.elapsed(), is_smaller);
+        let (begun, level) = (Instant::now(), self.level());
+        let is_smaller = delta::put_packed(out, bytes, level);
+        // The cost of the fast level decides, also while the other one is used.
+        let time = if level == Level::Fast { begun.elapsed() } else { Duration::ZERO };
+        let length = if level == Level::Fast { bytes.len() } else { 0 };
+        self.tried(length, time, is_smaller);
         is_smaller
+    }
+
+    /// The level at which to compress: the slow one where it takes at most half of the link's time for a byte.
+    fn level(&self) -> Level {
+        let state = self.state.lock();
+        let is_slow = state.work.bytes > 0 && state.work.each().saturating_mul(2 * EFFORT) < state.link.each();
+        if is_slow { Level::Small } else { Level::Fast }
     }
 
     /// Takes note of an attempt to compress `length` bytes.
@@ -144,6 +156,13 @@ mod tests {
         assert!(!learned(Pack::Auto, 800, 3000).is_worthwhile(MIB));
         assert!(learned(Pack::Always, 800, 3000).is_worthwhile(MIB));
         assert!(!learned(Pack::Never, 1_600_000, 3000).is_worthwhile(MIB));
+    }
+
+    #[test]
+    fn more_effort_is_spent_on_slow_links() {
+        assert_eq!(Packing::new(Pack::Auto).level(), Level::Fast);
+        assert_eq!(learned(Pack::Auto, 1_600_000, 3000).level(), Level::Small);
+        assert_eq!(learned(Pack::Auto, 20_000, 3000).level(), Level::Fast);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use ferry_shared::{
     chunks::Describer,
-    delta,
+    delta::{self, Level},
     digest::Digest,
     entry::{Entry, Kind, Mtime, Version},
     feature::Features,
@@ -286,7 +286,7 @@ fn compressed_bytes_are_a_zstd_frame_behind_their_length() {
     let zstd = zstd::bulk::compress(&zeros, 1).unwrap();
     let length = u8::try_from(zstd.len()).unwrap();
     let mut steps = Vec::new();
-    assert!(delta::put_packed(&mut steps, &zeros));
+    assert!(delta::put_packed(&mut steps, &zeros, Level::Fast));
     assert_eq!(steps, [&[1, 0, 0, 100, 0, 0, length][..], &zstd].concat());
 
     let text = "a".repeat(98);

@@ -4,7 +4,7 @@ use std::fs;
 
 use ferry_shared::{
     chunks::{Described, Describer},
-    delta,
+    delta::{self, Level},
     feature::{Feature, Features},
     frame,
     limits::{BLOCK_LEN, BLOCK_SIZE},
@@ -80,7 +80,7 @@ fn files_of_one_block_and_streams_take_compressed_bytes() {
     let world = World::new(20 << 20);
     let mut peer = world.connect_with(known());
     let text = b"text ".repeat(20_000);
-    let packed = |index| delta_frame(index, |steps| assert!(delta::put_packed(steps, &text)));
+    let packed = |index| delta_frame(index, |steps| assert!(delta::put_packed(steps, &text, Level::Fast)));
     assert!(packed(0).len() < 2000);
     let mut frames = Vec::new();
     frame::put_message(&mut frames, &Request::Put(put("small", text.len() as u64, Basis::None))).unwrap();
