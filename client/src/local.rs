@@ -13,6 +13,7 @@ mod place;
 mod publish;
 mod put;
 mod read;
+mod remembered;
 mod remove;
 mod root;
 mod session;

@@ -15,7 +15,7 @@ mod walk;
 
 use std::{fmt, fs::File, pin::Pin, sync::Arc, time::Duration};
 
-use ferry_shared::{digest::Digest, pool::BufferPool};
+use ferry_shared::{digest::Digest, digest_cache::DigestCache, pool::BufferPool};
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -66,6 +66,8 @@ pub struct Surroundings {
     pub stop: CancellationToken,
     /// The time that a site may be silent although it could answer immediately.
     pub silence: Duration,
+    /// Remembers the digests of files on this computer.
+    pub digests: Option<Arc<DigestCache>>,
 }
 
 /// A conversation with a site, with one call at a time.
@@ -84,8 +86,14 @@ pub trait Session: fmt::Debug + Send {
     /// Returns the file or folder at a location; follows a symbolic link in the last place.
     fn stat<'a>(&'a mut self, at: &'a Location) -> Outcome<'a, Found>;
 
-    /// Prepares a target and returns its content.
-    fn prepare<'a>(&'a mut self, at: &'a Location, target: TargetKind, make: Make) -> Outcome<'a, Prepared>;
+    /// Prepares a target and returns its content; with `digests`, also the digests of it that the site remembers.
+    fn prepare<'a>(
+        &'a mut self,
+        at: &'a Location,
+        target: TargetKind,
+        make: Make,
+        digests: bool,
+    ) -> Outcome<'a, Prepared>;
 
     /// Returns the free space at a location; `None` if the site does not report it. With `ask`, an earlier answer is
     /// not sufficient.

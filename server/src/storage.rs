@@ -1,7 +1,7 @@
 //! The users' files on disk: the only part of the server that names real paths.
 //!
 //! Below the data folder each user has `users/NAME/home` (plain files, nothing of the server's in it),
-//! `users/NAME/staging` (unfinished uploads) and `users/NAME/ledger.json`. A home is opened once; every access is
+//! `users/NAME/staging` (unfinished uploads) and `users/NAME/ledger.json`. `digests` remembers digests of files. A home is opened once; every access is
 //! relative to that handle and cannot leave it. Everything here blocks on the disk; run it off the async threads.
 #![expect(clippy::disallowed_methods, reason = "this is the part that names real paths")]
 
@@ -19,6 +19,7 @@ mod home;
 mod inspect;
 mod ledger_file;
 mod listing;
+mod memory;
 mod metadata;
 mod mode;
 mod names;

@@ -13,11 +13,13 @@ pub enum Feature {
     Chunks,
     /// Blocks and messages may be sent compressed.
     Packed,
+    /// A walk can also yield the digests that the server remembers.
+    Remembered,
 }
 
 impl Feature {
     /// Every feature that this build supports.
-    pub const ALL: [Self; 4] = [Self::UploadsPages, Self::Run, Self::Chunks, Self::Packed];
+    pub const ALL: [Self; 5] = [Self::UploadsPages, Self::Run, Self::Chunks, Self::Packed, Self::Remembered];
 
     /// The name of the feature in messages.
     #[must_use]
@@ -27,6 +29,7 @@ impl Feature {
             Self::Run => "run",
             Self::Chunks => "chunks",
             Self::Packed => "packed",
+            Self::Remembered => "remembered",
         }
     }
 

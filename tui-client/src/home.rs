@@ -3,10 +3,13 @@
 use std::{
     env,
     ffi::OsStr,
+    fs, io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use directories::ProjectDirs;
+use ferry_shared::digest_cache::DigestCache;
 
 /// Moves all of the client's files below one folder: for tests and portable use.
 pub(crate) const HOME_VARIABLE: &str = "FERRY_HOME";
@@ -21,6 +24,7 @@ pub(crate) struct NoHome;
 pub(crate) struct Home {
     config: PathBuf,
     state: PathBuf,
+    cache: PathBuf,
 }
 
 impl Home {
@@ -35,11 +39,11 @@ impl Home {
     fn from_variable(value: Option<&OsStr>) -> Result<Self, NoHome> {
         if let Some(folder) = value.filter(|value| !value.is_empty()) {
             let folder = PathBuf::from(folder);
-            return Ok(Self { config: folder.clone(), state: folder });
+            return Ok(Self { config: folder.clone(), state: folder.clone(), cache: folder });
         }
         let dirs = ProjectDirs::from("", "", "ferry").ok_or(NoHome)?;
         let state = dirs.state_dir().unwrap_or_else(|| dirs.data_local_dir());
-        Ok(Self { config: dirs.config_dir().into(), state: state.into() })
+        Ok(Self { config: dirs.config_dir().into(), state: state.into(), cache: dirs.cache_dir().into() })
     }
 
     /// The folder of the user's settings: settings, keys, themes, sites, bookmarks.
@@ -50,6 +54,16 @@ impl Home {
     /// The folder of the client's state: the queue, known servers, copies being edited.
     pub(crate) fn state(&self) -> &Path {
         &self.state
+    }
+
+    /// The remembered digests of local files; `None` if they cannot be opened, which only costs time: files are read
+    /// instead.
+    pub(crate) fn digests(&self) -> Option<Arc<DigestCache>> {
+        let open = || -> io::Result<DigestCache> {
+            fs::create_dir_all(&self.cache)?;
+            DigestCache::open(&self.cache.join("digests"))
+        };
+        open().ok().map(Arc::new)
     }
 
     /// The saved servers.

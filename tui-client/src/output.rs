@@ -184,9 +184,14 @@ impl Output {
 
     /// Shows a message only with `-v`.
     pub(crate) fn detail(&self, text: &str) {
-        if self.verbose > 0 && !self.quiet {
+        if self.shows_details() {
             self.message("", text);
         }
+    }
+
+    /// Whether details are shown.
+    pub(crate) fn shows_details(&self) -> bool {
+        self.verbose > 0 && !self.quiet
     }
 
     /// Shows a message always.

@@ -40,7 +40,7 @@ pub(super) async fn a_file_is_no_folder(scene: &Scene) {
     }
     let put = scene.store(scene.put("x/y", Over::Nothing), b"").await;
     assert_eq!(put.unwrap_err().obstacle(), Obstacle::NotFolder);
-    let prepared = scene.session().await.prepare(&scene.at("x"), TargetKind::Folder, Make::WithParents).await;
+    let prepared = scene.session().await.prepare(&scene.at("x"), TargetKind::Folder, Make::WithParents, false).await;
     assert_eq!(prepared.unwrap_err().obstacle(), Obstacle::NotFolder);
     assert_eq!(scene.read("x").await.unwrap().1, b"file");
 }
@@ -63,7 +63,7 @@ async fn walk(scene: &Scene, below: &str, enters: fn(&RemotePath) -> bool) -> (R
     let (pages, mut taken) = mpsc::channel(1);
     let at = scene.source(below);
     let mut session = scene.session().await;
-    let walking = session.walk(&at, Walk { follow: false, enters: Arc::new(enters) }, pages);
+    let walking = session.walk(&at, Walk { follow: false, digests: false, enters: Arc::new(enters) }, pages);
     let taking = async {
         let mut pages = Vec::new();
         while let Some(page) = taken.recv().await {
@@ -119,7 +119,10 @@ pub(super) async fn a_walk_ends_when_the_receiver_is_dropped(scene: &Scene) {
     let (pages, taken) = mpsc::channel(1);
     drop(taken);
     let mut session = scene.session().await;
-    session.walk(&scene.source(""), Walk { follow: false, enters: Arc::new(|_| true) }, pages).await.unwrap();
+    session
+        .walk(&scene.source(""), Walk { follow: false, digests: false, enters: Arc::new(|_| true) }, pages)
+        .await
+        .unwrap();
     assert!(session.is_usable());
 }
 
@@ -131,20 +134,20 @@ pub(super) async fn a_target_is_prepared_as_it_is_asked_for(scene: &Scene) {
     let mut session = scene.session().await;
     let (deep, flat) = (scene.own_root("p/q/target"), scene.own_root("target"));
     for target in [TargetKind::File, TargetKind::Folder] {
-        let prepared = session.prepare(&deep, target, Make::Nothing).await.unwrap();
+        let prepared = session.prepare(&deep, target, Make::Nothing, false).await.unwrap();
         assert!(!prepared.there);
     }
     if is_real(scene) {
-        let refused = session.prepare(&deep, TargetKind::Folder, Make::Itself).await.unwrap_err();
+        let refused = session.prepare(&deep, TargetKind::Folder, Make::Itself, false).await.unwrap_err();
         assert_eq!(refused.obstacle(), Obstacle::NotFound);
     }
-    assert!(!session.prepare(&flat, TargetKind::File, Make::Itself).await.unwrap().there);
+    assert!(!session.prepare(&flat, TargetKind::File, Make::Itself, false).await.unwrap().there);
     assert!(!is_there(&mut *session, &flat).await, "nothing is created at the target of a file");
     for (at, make) in [(flat, Make::Itself), (deep, Make::WithParents)] {
-        let prepared = session.prepare(&at, TargetKind::Folder, make).await.unwrap();
+        let prepared = session.prepare(&at, TargetKind::Folder, make, false).await.unwrap();
         assert!(!prepared.there && prepared.existing.is_complete());
         assert_eq!(is_there(&mut *session, &at).await, is_real(scene));
-        let again = session.prepare(&at, TargetKind::Folder, make).await.unwrap();
+        let again = session.prepare(&at, TargetKind::Folder, make, false).await.unwrap();
         assert_eq!(again.there, is_real(scene));
     }
 }
@@ -153,7 +156,7 @@ pub(super) async fn the_content_of_a_target_is_found(scene: &Scene) {
     scene.write("a/x", b"old").await;
     scene.write("a/b/y", b"older").await;
     let mut session = scene.session().await;
-    let mut prepared = session.prepare(&scene.at(""), TargetKind::Folder, Make::Itself).await.unwrap();
+    let mut prepared = session.prepare(&scene.at(""), TargetKind::Folder, Make::Itself, false).await.unwrap();
     assert!(prepared.there);
     let scene_version = scene.look("a/x").await.unwrap();
     let looked = tokio::task::spawn_blocking(move || {
@@ -180,7 +183,7 @@ pub(super) async fn the_content_of_a_target_is_found(scene: &Scene) {
     if scene.abilities().resume == Resume::Blocks {
         assert!(begun > 0);
     }
-    let found = session.prepare(&scene.own_root("root/a/x"), TargetKind::File, Make::Itself).await.unwrap();
+    let found = session.prepare(&scene.own_root("root/a/x"), TargetKind::File, Make::Itself, false).await.unwrap();
     assert!(found.there);
     let mut existing = found.existing;
     let found = tokio::task::spawn_blocking(move || existing.look(&RemotePath::home())).await.unwrap();

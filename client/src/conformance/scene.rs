@@ -98,6 +98,7 @@ pub(crate) fn surroundings() -> Surroundings {
         tasks: TaskTracker::new(),
         stop: CancellationToken::new(),
         silence: Duration::from_secs(60),
+        digests: None,
     }
 }
 

@@ -153,7 +153,7 @@ pub(super) async fn the_part_of_an_interrupted_file_is_discarded(scene: &Scene) 
     interrupt(scene, scene.put("a/x", Over::Nothing), &large(1), 2).await;
     scene.do_it(Op::Discard { at: scene.at("a/x") }).await;
     let mut session = scene.session().await;
-    let prepared = session.prepare(&scene.at(""), TargetKind::Folder, Make::Itself).await.unwrap();
+    let prepared = session.prepare(&scene.at(""), TargetKind::Folder, Make::Itself, false).await.unwrap();
     let mut existing = prepared.existing;
     let below = ferry_shared::path::RemotePath::from_wire(b"a/x").unwrap();
     let begun = tokio::task::spawn_blocking(move || existing.begun(&below)).await.unwrap();

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use ferry_shared::{entry::Kind, path::RemotePath, refusal::Code};
+use ferry_shared::{digest::Digest, entry::Kind, path::RemotePath, refusal::Code};
 
 use crate::{
     error::ClientError,
@@ -16,14 +16,26 @@ const MOST_REMEMBERED: usize = 1_000_000;
 /// The content of a folder, by the bytes of the path.
 #[derive(Debug, Default)]
 struct Entries {
-    found: HashMap<Box<[u8]>, (Kind, FileFacts, u32)>,
+    found: HashMap<Box<[u8]>, Here>,
     partial: bool,
+}
+
+#[derive(Debug)]
+struct Here {
+    kind: Kind,
+    facts: FileFacts,
+    mode: u32,
+    digest: Option<Box<Digest>>,
 }
 
 impl Existing for Entries {
     fn look(&mut self, below: &RemotePath) -> Result<Option<Found>, ClientError> {
         let found = self.found.get(below.as_bytes());
-        Ok(found.map(|&(kind, facts, mode)| Found { kind, facts, mode, version: None }))
+        Ok(found.map(|&Here { kind, facts, mode, .. }| Found { kind, facts, mode, version: None }))
+    }
+
+    fn digest(&mut self, below: &RemotePath, _found: &Found) -> Option<Digest> {
+        self.found.get(below.as_bytes())?.digest.as_deref().copied()
     }
 
     fn is_complete(&self) -> bool {
@@ -37,7 +49,12 @@ pub(super) fn unknown() -> Prepared {
 }
 
 /// Creates the folder `to`, unless it exists.
-pub(super) async fn folder(remote: &Remote, to: &RemotePath, make: Make) -> Result<Prepared, ClientError> {
+pub(super) async fn folder(
+    remote: &Remote,
+    to: &RemotePath,
+    make: Make,
+    digests: bool,
+) -> Result<Prepared, ClientError> {
     let is = |error: &ClientError, code| matches!(error, ClientError::Refused(refusal) if refusal.code == code);
     let new = || Prepared { there: false, existing: Box::<Entries>::default() };
     if make != Make::Nothing && !to.is_home() {
@@ -51,26 +68,31 @@ pub(super) async fn folder(remote: &Remote, to: &RemotePath, make: Make) -> Resu
             Err(error) => return Err(error),
         }
     }
-    match entries(remote, to).await {
+    match entries(remote, to, digests).await {
         Ok(entries) => Ok(Prepared { there: true, existing: Box::new(entries) }),
         Err(error) if make == Make::Nothing && is(&error, Code::NotFound) => Ok(new()),
         Err(error) => Err(error),
     }
 }
 
-async fn entries(remote: &Remote, folder: &RemotePath) -> Result<Entries, ClientError> {
+async fn entries(remote: &Remote, folder: &RemotePath, digests: bool) -> Result<Entries, ClientError> {
     let mut entries = Entries::default();
-    let mut pages = remote.walk(folder.clone()).await?;
+    let mut pages = match digests {
+        true => remote.walk_with_digests(folder.clone()).await?,
+        false => remote.walk(folder.clone()).await?,
+    };
     while let Some(page) = pages.next().await {
         let page = page?;
-        for entry in page.entries {
+        let digests = page.digests.into_iter().chain(std::iter::repeat(None));
+        for (entry, digest) in page.entries.into_iter().zip(digests) {
             let Ok(path) = page.under.join(&entry.name) else { continue };
             if entries.found.len() >= MOST_REMEMBERED {
                 entries.partial = true;
                 break;
             }
             let facts = FileFacts { size: entry.size, mtime: entry.mtime };
-            entries.found.insert(path.as_bytes().into(), (entry.kind, facts, entry.mode));
+            let (kind, mode, digest) = (entry.kind, entry.mode, digest.map(Box::new));
+            entries.found.insert(path.as_bytes().into(), Here { kind, facts, mode, digest });
         }
         // An unreadable folder may have content.
         entries.partial |= !page.unreadable.is_empty();

@@ -85,14 +85,20 @@ impl Session for FerrySession {
         })
     }
 
-    fn prepare<'a>(&'a mut self, at: &'a Location, target: TargetKind, make: Make) -> Outcome<'a, Prepared> {
+    fn prepare<'a>(
+        &'a mut self,
+        at: &'a Location,
+        target: TargetKind,
+        make: Make,
+        digests: bool,
+    ) -> Outcome<'a, Prepared> {
         Box::pin(async move {
             let path = look::path(at)?;
             if target == TargetKind::File {
                 return Ok(prepare::unknown());
             }
             let remote = self.begin();
-            let prepared = prepare::folder(&remote, &path, make).await;
+            let prepared = prepare::folder(&remote, &path, make, digests).await;
             self.end(prepared)
         })
     }

@@ -26,11 +26,16 @@ pub(super) async fn run(
     walk: &Walk,
     pages: &mpsc::Sender<Page>,
 ) -> Result<bool, ClientError> {
-    let mut told = remote.walk(folder.clone()).await?;
+    let mut told = match walk.digests {
+        true => remote.walk_with_digests(folder.clone()).await?,
+        false => remote.walk(folder.clone()).await?,
+    };
     let (mut links, mut count) = (Vec::new(), 0);
     while let Some(page) = told.next().await {
         let page = page?;
-        let mut out = Page { under: page.under, ..Page::default() };
+        let named = page.entries.iter().map(|entry| entry.name.clone()).zip(page.digests);
+        let digests = named.filter_map(|(name, digest)| Some((name, digest?))).collect();
+        let mut out = Page { under: page.under, digests, ..Page::default() };
         let is_followed = |entry: &Entry| walk.follow && entry.kind == Kind::Symlink;
         let (here, entries): (Vec<_>, _) = page.entries.into_iter().partition(is_followed);
         out.entries = entries;

@@ -19,7 +19,9 @@ use super::{
     landing::{Create, Targets},
     link,
     place::{failed, look},
-    read, remove, source, system,
+    read,
+    remembered::Remembered,
+    remove, source, system,
     threads::Stop,
 };
 use crate::{
@@ -30,6 +32,7 @@ use crate::{
 /// The loop that answers requests.
 pub(super) struct Batch {
     pool: BufferPool,
+    remembered: Option<Remembered>,
     targets: Targets,
     small: Small,
     answers: mpsc::Sender<Answer>,
@@ -37,8 +40,13 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    pub(super) fn new(pool: BufferPool, answers: mpsc::Sender<Answer>, stop: Stop) -> Self {
-        Self { pool, targets: Targets::default(), small: Small::default(), answers, stop }
+    pub(super) fn new(
+        pool: BufferPool,
+        remembered: Option<Remembered>,
+        answers: mpsc::Sender<Answer>,
+        stop: Stop,
+    ) -> Self {
+        Self { pool, remembered, targets: Targets::default(), small: Small::default(), answers, stop }
     }
 
     pub(super) fn run(mut self, mut requests: mpsc::Receiver<Request>) -> Result<(), ClientError> {
@@ -119,6 +127,9 @@ impl Batch {
         }
         let stop = self.stop.clone();
         let root = source::digest(&self.pool, at, &opened, |_| stop.check())?;
+        if let Some(remembered) = &self.remembered {
+            remembered.note(&opened, &root);
+        }
         Ok(Done::Hashed { root, opened: Some(opened.told()) })
     }
 
@@ -128,7 +139,7 @@ impl Batch {
             return Ok(Done::Large(opened.told()));
         }
         let stop = self.stop.clone();
-        let content = read::content(&self.pool, at, opened, growing, || stop.check())?;
+        let content = read::content(&self.pool, self.remembered.as_ref(), at, opened, growing, || stop.check())?;
         Ok(Done::Content(Box::new(content)))
     }
 

@@ -2,13 +2,15 @@
 
 use std::{io, sync::Arc};
 
-use ferry_shared::path::RemotePath;
+use ferry_shared::{digest::Digest, path::RemotePath};
 
 use super::{
     folder::Folder,
+    identity::Identity,
     landing::{Create, Target, Targets},
     part::Part,
     place::failed,
+    remembered::Remembered,
 };
 use crate::{
     error::ClientError,
@@ -16,11 +18,16 @@ use crate::{
 };
 
 /// Prepares a target.
-pub(super) fn prepare(at: &Location, target: TargetKind, make: Make) -> Result<Prepared, ClientError> {
-    prepare_as(at, target, make).map_err(|error| failed(at, error))
+pub(super) fn prepare(
+    at: &Location,
+    target: TargetKind,
+    make: Make,
+    remembered: Option<Remembered>,
+) -> Result<Prepared, ClientError> {
+    prepare_as(at, target, make, remembered).map_err(|error| failed(at, error))
 }
 
-fn prepare_as(at: &Location, kind: TargetKind, make: Make) -> io::Result<Prepared> {
+fn prepare_as(at: &Location, kind: TargetKind, make: Make, remembered: Option<Remembered>) -> io::Result<Prepared> {
     let mut targets = Targets::default();
     let all = Create::All { private: false };
     let create = if make == Make::WithParents { all } else { Create::None };
@@ -31,34 +38,33 @@ fn prepare_as(at: &Location, kind: TargetKind, make: Make) -> io::Result<Prepare
         };
     };
     let Target { landing, folder, name } = target;
-    let Some(name) = name else { return Ok(looked_into(at, Some(folder))) };
+    let Some(name) = name else { return Ok(looked_into(at, Some(folder), remembered)) };
     if kind == TargetKind::File {
         let there = folder.look(&name)?.is_some();
-        return Ok(Prepared { there, ..looked_into(at, None) });
+        return Ok(Prepared { there, ..looked_into(at, None, remembered) });
     }
     let create = if make == Make::Nothing { Create::None } else { all };
     match landing.enter(&folder, &name, create)? {
-        Some(folder) if !folder.is_fresh() => Ok(looked_into(at, Some(folder))),
+        Some(folder) if !folder.is_fresh() => Ok(looked_into(at, Some(folder), remembered)),
         _ => Ok(nothing(at)),
     }
 }
 
 /// An existing target, whose content is looked up on demand.
-fn looked_into(at: &Location, folder: Option<Arc<Folder>>) -> Prepared {
+fn looked_into(at: &Location, folder: Option<Arc<Folder>>, remembered: Option<Remembered>) -> Prepared {
     let place = match folder {
         Some(folder) => Place::Folder(folder),
         None => Place::Unknown,
     };
-    Prepared {
-        there: true,
-        existing: Box::new(Here { at: at.clone(), last: (RemotePath::home(), place), missing: None }),
-    }
+    let existing = Here { at: at.clone(), last: (RemotePath::home(), place), missing: None, remembered };
+    Prepared { there: true, existing: Box::new(existing) }
 }
 
 /// A target that did not exist and therefore has no content.
 fn nothing(at: &Location) -> Prepared {
     let missing = Some(RemotePath::home());
-    let existing = Here { at: at.clone(), last: (RemotePath::home(), Place::Unknown), missing };
+    let last = (RemotePath::home(), Place::Unknown);
+    let existing = Here { at: at.clone(), last, missing, remembered: None };
     Prepared { there: false, existing: Box::new(existing) }
 }
 
@@ -69,6 +75,7 @@ struct Here {
     last: (RemotePath, Place),
     /// A folder that was missing. Anything in it by now was created by this job.
     missing: Option<RemotePath>,
+    remembered: Option<Remembered>,
 }
 
 enum Place {
@@ -123,6 +130,10 @@ impl Existing for Here {
             let whole = self.at.below().join_path(below).unwrap_or_default();
             failed(&Location::new(self.at.root(), whole, self.at.reach()), error)
         })
+    }
+
+    fn digest(&mut self, _below: &RemotePath, found: &Found) -> Option<Digest> {
+        self.remembered.as_ref()?.recall(found.version.as_ref()?.get::<Identity>()?)
     }
 
     fn begun(&mut self, below: &RemotePath) -> u64 {

@@ -8,7 +8,10 @@ use std::{
 
 use cap_fs_ext::MetadataExt as _;
 use cap_std::fs::Metadata;
-use ferry_shared::entry::Mtime;
+use ferry_shared::{
+    digest_cache::{Key, is_settled},
+    entry::Mtime,
+};
 
 use super::system::{self, Disk};
 
@@ -30,6 +33,8 @@ pub(crate) struct Identity {
     ctime: Mtime,
     /// Whether any later change is visible in the fields above.
     tells: bool,
+    /// Whether the same holds if they are compared much later, even by another process.
+    settled: bool,
     disk: Disk,
 }
 
@@ -56,8 +61,8 @@ impl Identity {
     /// # Errors
     /// The system has no file times.
     pub(super) fn new(metadata: &Metadata, disk: Disk) -> io::Result<Self> {
-        let ctime = ctime(metadata)?;
-        let age = ctime.to_system().and_then(|time| SystemTime::now().duration_since(time).ok());
+        let (ctime, now) = (ctime(metadata)?, SystemTime::now());
+        let age = ctime.to_system().and_then(|time| now.duration_since(time).ok());
         Ok(Self {
             device: metadata.dev(),
             inode: metadata.ino(),
@@ -65,8 +70,20 @@ impl Identity {
             mtime: Mtime::from(metadata.modified()?.into_std()),
             ctime,
             tells: disk == Disk::Local && age.is_some_and(|age| age >= CLOCK_STEP),
+            settled: cfg!(unix) && disk == Disk::Local && is_settled(ctime, now),
             disk,
         })
+    }
+
+    /// The key under which the digest of the file is remembered; `None` on a system that does not record changes of any
+    /// kind.
+    pub(super) fn key(&self) -> Option<Key> {
+        cfg!(unix).then(|| Key::new(self.device, self.inode, self.size, self.mtime, self.ctime))
+    }
+
+    /// Whether the digest of a file with this identity may be remembered if the file is read from now on.
+    pub(super) fn is_settled(&self) -> bool {
+        self.settled
     }
 
     /// Whether the later state `now` proves that the file is unchanged. If not, only a comparison of the content can.

@@ -6,6 +6,7 @@ use ferry_shared::entry::{Entry, Kind, Mtime};
 use ferry_shared::name::Name;
 
 use super::{
+    identity::Identity,
     landing::{Create, Targets},
     system,
 };
@@ -50,7 +51,7 @@ pub(super) fn found(metadata: &Metadata) -> io::Result<Found> {
     let kind = kind_of(metadata.file_type());
     let size = if kind == Kind::File { metadata.len() } else { 0 };
     let facts = FileFacts { size, mtime: Mtime::from(metadata.modified()?) };
-    Ok(Found { kind, facts, mode: system::mode_of(metadata), version: version(metadata) })
+    Ok(Found { kind, facts, mode: system::mode_of(metadata), version: identity(metadata).map(Version::new) })
 }
 
 /// Converts metadata to an entry of a folder.
@@ -70,16 +71,15 @@ fn kind_of(kind: std::fs::FileType) -> Kind {
     }
 }
 
-/// The disk is unknown here, so such a version never proves by itself that a file is unchanged.
+/// The disk is unknown here, so such an identity never proves by itself that a file is unchanged.
 #[cfg(unix)]
-fn version(metadata: &Metadata) -> Option<Version> {
-    use super::{identity::Identity, system::Disk};
+pub(super) fn identity(metadata: &Metadata) -> Option<Identity> {
     let metadata = cap_std::fs::Metadata::from_just_metadata(metadata.clone());
-    Identity::new(&metadata, Disk::Far).ok().map(Version::new)
+    Identity::new(&metadata, system::Disk::Far).ok()
 }
 
 /// On this system, only an open file has an identity.
 #[cfg(not(unix))]
-fn version(_metadata: &Metadata) -> Option<Version> {
+pub(super) fn identity(_metadata: &Metadata) -> Option<Identity> {
     None
 }

@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 
 use super::{
     landing::Targets,
+    remembered::Remembered,
     source::{self, OpenFile},
     threads::Stop,
 };
@@ -36,6 +37,7 @@ const ALWAYS: u64 = 2;
 /// Reads a file on a thread.
 pub(super) struct Reader {
     pub(super) pool: BufferPool,
+    pub(super) remembered: Option<Remembered>,
     pub(super) get: Get,
     pub(super) held: mpsc::Receiver<Vec<Digest>>,
     pub(super) pieces: mpsc::Sender<Piece>,
@@ -65,17 +67,18 @@ impl Held {
 impl Reader {
     pub(super) fn new(
         pool: BufferPool,
+        remembered: Option<Remembered>,
         get: Get,
         held: mpsc::Receiver<Vec<Digest>>,
         pieces: mpsc::Sender<Piece>,
         watch: Arc<dyn Watch>,
         stop: Stop,
     ) -> Self {
-        Self { pool, get, held, pieces, watch, stop, keep_alive: KEEP_ALIVE }
+        Self { pool, remembered, get, held, pieces, watch, stop, keep_alive: KEEP_ALIVE }
     }
 
     pub(super) fn run(self) -> Result<End, ClientError> {
-        let Self { pool, get, held, pieces, watch, stop, keep_alive } = self;
+        let Self { pool, remembered, get, held, pieces, watch, stop, keep_alive } = self;
         let at = &get.at;
         let mut opened = source::open(&mut Targets::default(), at)?;
         let told = opened.told();
@@ -137,6 +140,9 @@ impl Reader {
             if pieces.is_closed() { Err(ClientError::Cancelled) } else { stop.check() }
         };
         let grown = source::settle(&pool, at, &mut opened, root, get.growing, each)?;
+        if let Some(remembered) = remembered.filter(|_| grown.is_none()) {
+            remembered.note(&opened, &root);
+        }
         // The current state of a grown file includes bytes that were not read.
         let version = grown.is_none().then(|| Version::new(opened.identity));
         let end = End { root, size, transferred, reused, grown, version };
@@ -166,6 +172,7 @@ fn read_block(
 /// Reads a whole open file of at most one block.
 pub(super) fn content(
     pool: &BufferPool,
+    remembered: Option<&Remembered>,
     at: &Location,
     mut opened: OpenFile,
     growing: bool,
@@ -177,6 +184,9 @@ pub(super) fn content(
         _ => read_block(pool, at, &opened, 0)?,
     };
     let grown = source::settle(pool, at, &mut opened, root, growing, |_| each())?;
+    if let Some(remembered) = remembered.filter(|_| grown.is_none()) {
+        remembered.note(&opened, &root);
+    }
     let version = grown.is_none().then(|| Version::new(opened.identity));
     Ok(Content { opened: crate::site::Opened { version, ..told }, bytes, root, grown })
 }

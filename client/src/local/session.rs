@@ -12,6 +12,7 @@ use super::{
     place::{self, failed},
     put,
     read::Reader,
+    remembered::Remembered,
     threads::Threads,
     walk,
 };
@@ -25,11 +26,13 @@ use crate::site::{
 pub(super) struct LocalSession {
     pool: BufferPool,
     threads: Threads,
+    remembered: Option<Remembered>,
 }
 
 impl LocalSession {
     pub(super) fn new(surroundings: &Surroundings) -> Self {
-        Self { pool: surroundings.pool.clone(), threads: Threads::new(surroundings) }
+        let remembered = surroundings.digests.clone().map(Remembered::new);
+        Self { pool: surroundings.pool.clone(), threads: Threads::new(surroundings), remembered }
     }
 }
 
@@ -50,9 +53,15 @@ impl Session for LocalSession {
         }))
     }
 
-    fn prepare<'a>(&'a mut self, at: &'a Location, target: TargetKind, make: Make) -> Outcome<'a, Prepared> {
-        let at = at.clone();
-        Box::pin(self.threads.call().run(move |_| existing::prepare(&at, target, make)))
+    fn prepare<'a>(
+        &'a mut self,
+        at: &'a Location,
+        target: TargetKind,
+        make: Make,
+        digests: bool,
+    ) -> Outcome<'a, Prepared> {
+        let (at, remembered) = (at.clone(), self.remembered.clone().filter(|_| digests));
+        Box::pin(self.threads.call().run(move |_| existing::prepare(&at, target, make, remembered)))
     }
 
     fn room<'a>(&'a mut self, at: &'a Location, _ask: bool) -> Outcome<'a, Option<Room>> {
@@ -61,13 +70,13 @@ impl Session for LocalSession {
     }
 
     fn walk<'a>(&'a mut self, at: &'a Location, walk: Walk, pages: mpsc::Sender<Page>) -> Outcome<'a, ()> {
-        let at = at.clone();
-        Box::pin(self.threads.call().run(move |stop| walk::run(&at, walk, pages, stop)))
+        let (at, remembered) = (at.clone(), self.remembered.clone().filter(|_| walk.digests));
+        Box::pin(self.threads.call().run(move |stop| walk::run(&at, walk, remembered, pages, stop)))
     }
 
     fn batch(&mut self, requests: mpsc::Receiver<Request>, answers: mpsc::Sender<Answer>) -> Outcome<'_, ()> {
-        let pool = self.pool.clone();
-        Box::pin(self.threads.call().run(move |stop| Batch::new(pool, answers, stop).run(requests)))
+        let (pool, remembered) = (self.pool.clone(), self.remembered.clone());
+        Box::pin(self.threads.call().run(move |stop| Batch::new(pool, remembered, answers, stop).run(requests)))
     }
 
     fn basis<'a>(&'a mut self, at: &'a Location) -> BoxFuture<'a, Option<File>> {
@@ -89,8 +98,10 @@ impl Session for LocalSession {
         pieces: mpsc::Sender<Piece>,
         watch: Arc<dyn Watch>,
     ) -> Outcome<'_, End> {
-        let pool = self.pool.clone();
-        Box::pin(self.threads.call().run(move |stop| Reader::new(pool, get, held, pieces, watch, stop).run()))
+        let (pool, remembered) = (self.pool.clone(), self.remembered.clone());
+        Box::pin(
+            self.threads.call().run(move |stop| Reader::new(pool, remembered, get, held, pieces, watch, stop).run()),
+        )
     }
 
     fn put(
@@ -184,11 +195,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut session = LocalSession::new(&surroundings());
         let top = at(&dir.path().join("new"), "");
-        let prepared = session.prepare(&top, TargetKind::Folder, Make::Itself).await.unwrap();
+        let prepared = session.prepare(&top, TargetKind::Folder, Make::Itself, false).await.unwrap();
         let mut existing = prepared.existing;
         std::fs::write(dir.path().join("new/x"), "of this job").unwrap();
         assert!(existing.look(&RemotePath::from_wire(b"x").unwrap()).unwrap().is_none());
-        let mut again = session.prepare(&top, TargetKind::Folder, Make::Itself).await.unwrap();
+        let mut again = session.prepare(&top, TargetKind::Folder, Make::Itself, false).await.unwrap();
         assert!(again.there && again.existing.look(&RemotePath::from_wire(b"x").unwrap()).unwrap().is_some());
     }
 
@@ -208,7 +219,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("file"), "").unwrap();
         let mut session = LocalSession::new(&surroundings());
-        let result = session.prepare(&at(&dir.path().join("file"), ""), TargetKind::Folder, Make::Itself).await;
+        let result = session.prepare(&at(&dir.path().join("file"), ""), TargetKind::Folder, Make::Itself, false).await;
         assert_eq!(result.unwrap_err().obstacle(), crate::Obstacle::NotFolder);
         let (requests, incoming) = mpsc::channel(1);
         let (outgoing, mut answers) = mpsc::channel(1);

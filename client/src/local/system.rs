@@ -10,6 +10,7 @@ use std::{
 };
 
 use cap_std::fs::Dir;
+use ferry_shared::disk;
 
 /// Opens a local file for reading. It may turn out not to be a regular file; opening a FIFO or device does not block.
 ///
@@ -30,8 +31,8 @@ pub(crate) enum Disk {
 }
 
 /// The kind of disk that an open file or folder is on.
-pub(crate) fn disk_of(open: &impl native::Open) -> Disk {
-    if native::is_local(open) { Disk::Local } else { Disk::Far }
+pub(crate) fn disk_of(open: &impl disk::Open) -> Disk {
+    if disk::is_local(open) { Disk::Local } else { Disk::Far }
 }
 
 /// The permission bits of a file, as far as the system has them.
@@ -172,62 +173,12 @@ mod native {
 
     use cap_std::fs::Dir;
     use ferry_shared::entry::Mtime;
-    pub(crate) use rustix::fd::AsFd as Open;
     use rustix::fs::{Mode, OFlags};
 
     pub(super) fn open_source(path: &Path, follow: bool) -> io::Result<File> {
         let nofollow = if follow { OFlags::empty() } else { OFlags::NOFOLLOW };
         let flags = (OFlags::NONBLOCK | OFlags::NOCTTY | nofollow).bits().cast_signed();
         OpenOptions::new().read(true).custom_flags(flags).open(path)
-    }
-
-    /// Only known file systems are local; any other may be remote.
-    #[cfg(target_os = "linux")]
-    pub(super) fn is_local(open: &impl Open) -> bool {
-        const EXT: i128 = 0xef53;
-        const XFS: i128 = 0x5846_5342;
-        const BTRFS: i128 = 0x9123_683e;
-        const TMPFS: i128 = 0x0102_1994;
-        const OVERLAY: i128 = 0x794c_7630;
-        const F2FS: i128 = 0xf2f5_2010;
-        const ZFS: i128 = 0x2fc1_2fc1;
-        const BCACHEFS: i128 = 0xca45_1a4e;
-        const NILFS: i128 = 0x3434;
-        const JFS: i128 = 0x3153_464a;
-        const REISERFS: i128 = 0x5265_4973;
-        const ECRYPTFS: i128 = 0xf15f;
-        const RAMFS: i128 = 0x8584_58f6;
-        const UBIFS: i128 = 0x2405_1905;
-        let known = |kind| {
-            matches!(
-                kind,
-                EXT | XFS
-                    | BTRFS
-                    | TMPFS
-                    | OVERLAY
-                    | F2FS
-                    | ZFS
-                    | BCACHEFS
-                    | NILFS
-                    | JFS
-                    | REISERFS
-                    | ECRYPTFS
-                    | RAMFS
-                    | UBIFS
-            )
-        };
-        rustix::fs::fstatfs(open).is_ok_and(|system| known(i128::from(system.f_type) & 0xffff_ffff))
-    }
-
-    #[cfg(target_vendor = "apple")]
-    pub(super) fn is_local(open: &impl Open) -> bool {
-        const MNT_LOCAL: u32 = 0x1000;
-        rustix::fs::fstatfs(open).is_ok_and(|system| system.f_flags & MNT_LOCAL != 0)
-    }
-
-    #[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
-    pub(super) fn is_local(_open: &impl Open) -> bool {
-        true
     }
 
     pub(super) fn mode_of(metadata: &Metadata) -> u32 {
@@ -376,13 +327,6 @@ mod native {
     }
 
     /// Any open file or folder.
-    pub(crate) trait Open {}
-    impl<T> Open for T {}
-
-    pub(super) fn is_local(_open: &impl Open) -> bool {
-        true
-    }
-
     pub(super) fn mode_of(metadata: &Metadata) -> u32 {
         if metadata.permissions().readonly() { 0o444 } else { 0o644 }
     }

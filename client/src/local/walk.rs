@@ -3,16 +3,21 @@
 #[cfg(test)]
 mod tests;
 
-use std::{fs::DirEntry, io, path::PathBuf};
+use std::{
+    fs::{DirEntry, Metadata},
+    io,
+    path::PathBuf,
+};
 
 use ferry_shared::{
+    digest::Digest,
     entry::Kind,
     name::{Escaped, Name},
     path::RemotePath,
 };
 use tokio::sync::mpsc;
 
-use super::{ancestors::Ancestors, place, threads::Stop};
+use super::{ancestors::Ancestors, place, remembered::Remembered, threads::Stop};
 use crate::{
     error::ClientError,
     os_name::remote_name,
@@ -35,6 +40,7 @@ struct ReceiverGone;
 
 struct Walker {
     walk: Walk,
+    remembered: Option<Remembered>,
     pages: mpsc::Sender<Page>,
     stop: Stop,
     /// The folders still to read; the next one is the last.
@@ -42,7 +48,13 @@ struct Walker {
 }
 
 /// Sends pages of everything below a folder.
-pub(super) fn run(at: &Location, walk: Walk, pages: mpsc::Sender<Page>, stop: Stop) -> Result<(), ClientError> {
+pub(super) fn run(
+    at: &Location,
+    walk: Walk,
+    remembered: Option<Remembered>,
+    pages: mpsc::Sender<Page>,
+    stop: Stop,
+) -> Result<(), ClientError> {
     let failed = |error| place::failed(at, error);
     let path = place::source_path(at).map_err(failed)?;
     if !std::fs::metadata(&path).map_err(failed)?.is_dir() {
@@ -51,7 +63,7 @@ pub(super) fn run(at: &Location, walk: Walk, pages: mpsc::Sender<Page>, stop: St
     let ancestors = if walk.follow { Ancestors::default().enter(&path).map_err(failed)? } else { None };
     let folders = vec![Open { path, under: RemotePath::home(), ancestors }];
     // A dropped receiver is not an error.
-    let _ = Walker { walk, pages, stop, folders }.run();
+    let _ = Walker { walk, remembered, pages, stop, folders }.run();
     Ok(())
 }
 
@@ -105,8 +117,8 @@ impl Walker {
         let path = entry.path();
         // The metadata of the entry is that of a link itself.
         let metadata = if self.walk.follow { std::fs::metadata(&path) } else { entry.metadata() };
-        let found = match metadata {
-            Ok(metadata) => place::entry(name.clone(), &metadata),
+        let (found, digest) = match metadata {
+            Ok(metadata) => (place::entry(name.clone(), &metadata), self.recall(&metadata)),
             Err(error) => return page.left_out.push(LeftOut::Failed(name, ClientError::local(path, error))),
         };
         if found.kind == Kind::Folder && (self.walk.enters)(&below) {
@@ -120,7 +132,16 @@ impl Walker {
             };
             self.folders.push(Open { path, under: below, ancestors });
         }
+        if let Some(digest) = digest {
+            page.digests.insert(found.name.clone(), digest);
+        }
         page.entries.push(found);
+    }
+
+    /// The remembered digest of a file with this metadata.
+    fn recall(&self, metadata: &Metadata) -> Option<Digest> {
+        let remembered = self.remembered.as_ref().filter(|_| metadata.is_file())?;
+        remembered.recall(&place::identity(metadata)?)
     }
 
     fn hand_over(&self, page: Page) -> Result<(), ReceiverGone> {

@@ -57,7 +57,13 @@ impl Session for MemorySession {
         }))
     }
 
-    fn prepare<'a>(&'a mut self, at: &'a Location, target: TargetKind, make: Make) -> Outcome<'a, Prepared> {
+    fn prepare<'a>(
+        &'a mut self,
+        at: &'a Location,
+        target: TargetKind,
+        make: Make,
+        _digests: bool,
+    ) -> Outcome<'a, Prepared> {
         let way = self.way.clone();
         Box::pin(self.call(async move {
             way.begin().await?;

@@ -218,7 +218,7 @@ async fn links_are_walked_through_where_they_are_followed_and_loops_end() {
     let mut session = site.open(&surroundings()).await.unwrap();
     let mut walk = async |follow| {
         let (pages, mut taken) = mpsc::channel(64);
-        let walk = Walk { follow, enters: Arc::new(|_| true) };
+        let walk = Walk { follow, digests: false, enters: Arc::new(|_| true) };
         session.walk(&Memory::at("top", Reach::Follow), walk, pages).await.unwrap();
         let mut found: Vec<Page> = Vec::new();
         while let Some(page) = taken.recv().await {

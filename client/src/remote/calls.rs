@@ -102,7 +102,13 @@ impl Remote {
 
     /// Lists everything below a folder, with at least one page per folder.
     pub async fn walk(&self, path: RemotePath) -> Result<PageStream, ClientError> {
-        self.pages(Request::Walk { path }).await
+        self.pages(Request::Walk { path, digests: false }).await
+    }
+
+    /// As [`walk`](Self::walk), with the digests that the server remembers, if it can report them.
+    pub(crate) async fn walk_with_digests(&self, path: RemotePath) -> Result<PageStream, ClientError> {
+        let digests = self.features().has(Feature::Remembered);
+        self.pages(Request::Walk { path, digests }).await
     }
 
     /// Finds at most `limit` entries below a folder whose name contains `pattern`, or matches it if it is a glob.

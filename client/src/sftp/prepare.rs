@@ -107,7 +107,7 @@ async fn folder_there(calls: &Calls, folder: &Bytes, makes: bool) -> Result<(), 
 
 async fn list(calls: &Calls, path: Bytes, entries: &mut Entries) -> Result<(), ClientError> {
     let (pages, mut told) = mpsc::channel(PAGES);
-    let everything = Walk { follow: false, enters: Arc::new(|_| true) };
+    let everything = Walk { follow: false, digests: false, enters: Arc::new(|_| true) };
     // The pages end with the walk.
     let walking = async move { walk::run(calls, path, &everything, &pages).await };
     let taking = async {

@@ -78,6 +78,7 @@ impl SftpRemote {
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             silence: std::time::Duration::from_secs(90),
+            digests: None,
         };
         let (calls, greeted) = connector.open(&surroundings).await?;
         Ok(Self { calls, greeted, pool: surroundings.pool })

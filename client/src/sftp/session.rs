@@ -43,7 +43,13 @@ impl Session for SftpSession {
         })
     }
 
-    fn prepare<'a>(&'a mut self, at: &'a Location, target: TargetKind, make: Make) -> Outcome<'a, Prepared> {
+    fn prepare<'a>(
+        &'a mut self,
+        at: &'a Location,
+        target: TargetKind,
+        make: Make,
+        _digests: bool,
+    ) -> Outcome<'a, Prepared> {
         Box::pin(prepare::prepare(&self.calls, &self.parts, at, target, make))
     }
 

@@ -64,10 +64,18 @@ impl SitePath {
     /// # Errors
     /// [`UnusablePath`] if this kind of site cannot have the path.
     pub fn join_path(&self, below: &RemotePath) -> Result<Self, UnusablePath> {
-        below.names().try_fold(self.clone(), |path, name| {
-            let name = Name::new(name).map_err(|error| UnusablePath(error.to_string()))?;
-            path.join(&name)
-        })
+        let unusable = |error: &dyn fmt::Display| UnusablePath(error.to_string());
+        match self {
+            Self::Local(path) => {
+                let mut path = path.clone();
+                for name in below.names() {
+                    let name = Name::new(name).map_err(|error| unusable(&error))?;
+                    path.push(local_name(&name).map_err(|error| unusable(&error))?);
+                }
+                Ok(Self::Local(path))
+            }
+            Self::Remote(path) => path.join_path(below).map(Self::Remote).map_err(|error| unusable(&error)),
+        }
     }
 
     /// The parent folder; `None` at the top, and for a local path without one.

@@ -1,8 +1,8 @@
 //! Walks of trees, and the preparation of targets.
 
-use std::{fmt, sync::Arc};
+use std::{collections::HashMap, fmt, sync::Arc};
 
-use ferry_shared::{entry::Entry, name::Name, path::RemotePath};
+use ferry_shared::{digest::Digest, entry::Entry, name::Name, path::RemotePath};
 
 use super::content::Found;
 use crate::error::ClientError;
@@ -12,6 +12,8 @@ use crate::error::ClientError;
 pub struct Walk {
     /// Whether to follow symbolic links.
     pub follow: bool,
+    /// Whether the pages also contain the digests that the site remembers.
+    pub digests: bool,
     /// Decides whether to enter the folder at this path, relative to the start of the walk. A site may ignore this.
     pub enters: Arc<dyn Fn(&RemotePath) -> bool + Send + Sync>,
 }
@@ -29,6 +31,9 @@ pub struct Page {
     pub under: RemotePath,
     /// The entries. If links are followed, a link to a file or folder is an entry of that kind.
     pub entries: Vec<Entry>,
+    /// Digests of files that have not changed since they were read, as far as the site remembers them and they were asked
+    /// for.
+    pub digests: HashMap<Name, Digest>,
     /// The contents that are not regular entries.
     pub left_out: Vec<LeftOut>,
     /// The unreadable folders, relative to the start of the walk.
@@ -56,6 +61,11 @@ pub trait Existing: Send {
     /// # Errors
     /// The error of the query.
     fn look(&mut self, below: &RemotePath) -> Result<Option<Found>, ClientError>;
+
+    /// The digest of the file `found` at `below`, if the site remembers it and the file has not changed since it was read.
+    fn digest(&mut self, _below: &RemotePath, _found: &Found) -> Option<Digest> {
+        None
+    }
 
     /// The bytes of an earlier, unfinished transfer to `below`, which need no additional space.
     fn begun(&mut self, _below: &RemotePath) -> u64 {

@@ -83,7 +83,7 @@ impl End {
     pub(super) async fn list(&mut self, follow: bool, enters: Enters) -> Result<(Option<Found>, Listing), ClientError> {
         let mut backoff = Backoff::new(self.patience);
         loop {
-            let walk = Walk { follow, enters: Arc::clone(&enters) };
+            let walk = Walk { follow, digests: false, enters: Arc::clone(&enters) };
             match self.list_once(walk).await {
                 Err(error) => outlive(&mut backoff, error).await?,
                 listed => return listed,

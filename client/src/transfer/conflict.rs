@@ -141,12 +141,14 @@ pub(super) fn judge(
 ) -> Verdict {
     let maybe_equal = source.size == target.size && !differs;
     let (sent, there) = (at_precision(source.mtime, precision), at_precision(target.mtime, precision));
+    let is_dated = precision != Dates::None && sent == there;
     match rule {
         ConflictRule::Skip => Verdict::Skip(Skip::Exists),
         ConflictRule::Newer if sent <= there => Verdict::Skip(Skip::NotNewer),
         // The dates of a site that sets them itself mean nothing.
-        ConflictRule::Changed if maybe_equal && precision != Dates::None && sent == there => Verdict::Unchanged,
-        _ if negotiates && rule.replaces() => Verdict::Replace,
+        ConflictRule::Changed if maybe_equal && is_dated => Verdict::Unchanged,
+        // A file of the same date is most likely equal; replacing it would write all of it again.
+        _ if negotiates && rule.replaces() && !(maybe_equal && is_dated) => Verdict::Replace,
         _ if maybe_equal => Verdict::Compare,
         ConflictRule::Replace | ConflictRule::Newer | ConflictRule::Different | ConflictRule::Changed => {
             Verdict::Replace

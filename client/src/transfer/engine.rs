@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ferry_shared::digest_cache::DigestCache;
 use tokio::sync::mpsc;
 
 use super::{
@@ -34,8 +35,14 @@ impl Engine {
     /// The receiver must be read: the engine stalls once the event channel is full.
     #[must_use]
     pub fn start(settings: Settings) -> (Self, mpsc::Receiver<Event>) {
+        Self::remembering(settings, None)
+    }
+
+    /// As [`start`](Self::start); the digests of files on this computer are remembered.
+    #[must_use]
+    pub fn remembering(settings: Settings, digests: Option<Arc<DigestCache>>) -> (Self, mpsc::Receiver<Event>) {
         let (events, receiver) = mpsc::channel(EVENTS);
-        let core = Arc::new(EngineState::new(settings, events));
+        let core = Arc::new(EngineState::new(settings, digests, events));
         core.tasks().spawn(supervise(Arc::clone(&core)));
         (Self { core }, receiver)
     }

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Weak},
 };
 
-use ferry_shared::pool::BufferPool;
+use ferry_shared::{digest_cache::DigestCache, pool::BufferPool};
 use parking_lot::Mutex;
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -43,7 +43,7 @@ pub(super) struct EngineState {
 pub(super) type Shared = Arc<EngineState>;
 
 impl EngineState {
-    pub(super) fn new(settings: Settings, events: mpsc::Sender<Event>) -> Self {
+    pub(super) fn new(settings: Settings, digests: Option<Arc<DigestCache>>, events: mpsc::Sender<Event>) -> Self {
         Self {
             queue: Queue::new(settings.transfers),
             surroundings: Surroundings {
@@ -52,6 +52,7 @@ impl EngineState {
                 tasks: TaskTracker::new(),
                 stop: CancellationToken::new(),
                 silence: settings.silence,
+                digests,
             },
             patience: settings.patience(),
             pools: Mutex::default(),

@@ -145,6 +145,8 @@ pub enum Outcome {
     Equal {
         /// The file's size in bytes.
         size: u64,
+        /// Whether the comparison was of remembered digests: both files are unchanged since they were read.
+        remembered: bool,
     },
     /// The target has the same size and date, which is enough for the rule; no content was compared.
     Unchanged {

@@ -6,6 +6,7 @@ use ferry_shared::{digest::Digest, entry::Mtime, limits::BLOCK_SIZE, name::Name}
 
 use super::{
     active::Active,
+    conflict::at_precision,
     event::{Grown, Outcome},
     job::ItemId,
     path::ItemPath,
@@ -15,7 +16,7 @@ use super::{
 };
 use crate::{
     local::stream::Sink,
-    site::{FileFacts, Location, Opened, Over, Proof, Put, Resume, Version},
+    site::{Dates, FileFacts, Found, Location, Opened, Over, Proof, Put, Resume, Version},
 };
 
 /// Marks a folder whose permission bits are not set.
@@ -39,6 +40,10 @@ pub(super) struct Item {
     pub(super) source_version: Option<Version>,
     /// The version of the file that was seen at the target, if known.
     pub(super) target_version: Option<Version>,
+    /// The permission bits of that file, if known.
+    pub(super) target_mode: Option<u32>,
+    /// Whether its target is known to be equal by remembered digests.
+    pub(super) remembered: bool,
     /// How often the file to be replaced had changed since the decision.
     pub(super) reconsidered: u8,
     /// The stream of a stream job, while it is not in use.
@@ -156,6 +161,8 @@ impl Item {
             mode: 0o644,
             source_version: None,
             target_version: None,
+            target_mode: None,
+            remembered: false,
             reconsidered: 0,
             stream: None,
             tries: Tries::default(),
@@ -186,6 +193,20 @@ impl Item {
     /// Whether the contents of both ends can be compared without a transfer.
     pub(super) fn can_compare(&self) -> bool {
         self.task.from.abilities.digest && self.task.to.abilities.digest && !self.task.is_stream()
+    }
+
+    /// The permission bits that its target gets from its source or the options; `None` if it gets none.
+    pub(super) fn mode_to_set(&self) -> Option<u32> {
+        // A source without permission bits provides none.
+        let own = self.task.from.abilities.mode_bits.then_some(self.mode);
+        self.task.options.mode.or(own).filter(|_| self.task.to.abilities.mode_bits)
+    }
+
+    /// Whether a target with these facts has the time and permission bits that it is to get.
+    pub(super) fn has_attributes(&self, target: &FileFacts) -> bool {
+        let precision = self.task.to.abilities.mtime;
+        let dated = precision == Dates::None || target.mtime == at_precision(self.facts.mtime, precision);
+        dated && self.mode_to_set().is_none_or(|mode| self.target_mode == Some(mode))
     }
 
     /// The existing files that it may replace.
@@ -241,6 +262,12 @@ impl Item {
     pub(super) fn set_size(&mut self, size: u64) {
         self.task.tally.resize(self.facts.size, size);
         self.facts.size = size;
+    }
+
+    /// Takes version and permission bits from what is at the target.
+    pub(super) fn see(&mut self, found: Option<&Found>) {
+        self.target_version = found.and_then(|found| found.version.clone());
+        self.target_mode = found.map(|found| found.mode);
     }
 
     /// Takes size, date, permission bits and version from the opened source.

@@ -292,11 +292,11 @@ async fn prepare(
     kind: TargetKind,
     make: Make,
 ) -> Result<Prepared, ClientError> {
-    let pool = pool_of(&task.to)?;
+    let (pool, digests) = (pool_of(&task.to)?, task.may_trust_digests());
     let mut backoff = Backoff::new(core.patience);
     loop {
         let mut open = session(core, pool).await?;
-        let prepared = open.session.prepare(at, kind, make).await;
+        let prepared = open.session.prepare(at, kind, make, digests).await;
         pool.put(open);
         match prepared {
             Err(error) => outlive(&mut backoff, error).await?,

@@ -83,7 +83,7 @@ impl Tally {
                 add(&self.transferred, *transferred);
                 add(&self.reused, *reused);
             }
-            Outcome::Equal { size } => {
+            Outcome::Equal { size, .. } => {
                 add(&self.arrived, 1);
                 add(&self.equal, 1);
                 add(&self.arrived_bytes, *size);
@@ -179,7 +179,7 @@ mod tests {
         assert_eq!(tally.totals().bytes_done, 5);
         tally.not_under_way(5);
         let failed = Outcome::Failed(Failure { error: ClientError::Cancelled, retryable: true });
-        tally.file_done(10, &Outcome::Equal { size: 10 });
+        tally.file_done(10, &Outcome::Equal { size: 10, remembered: false });
         tally.file_done(20, &failed);
         assert_eq!(tally.totals().bytes_done, 10);
         tally.file_again();

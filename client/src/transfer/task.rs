@@ -155,6 +155,15 @@ impl Task {
         self.keep_parts.get().copied().unwrap_or(true)
     }
 
+    /// Whether remembered digests count as a comparison of the contents. A move and a resumed job read both files, and so
+    /// does a job that reads its copies back. The other rules left out here hardly compare anything.
+    pub(super) fn may_trust_digests(&self) -> bool {
+        let JobOptions { conflict, remove_source, again, verify, .. } = self.options;
+        let compares = !matches!(conflict, ConflictRule::Skip | ConflictRule::Changed);
+        let digests = self.from.abilities.digest && self.to.abilities.digest && !self.is_stream();
+        compares && digests && !remove_source && !again && !verify
+    }
+
     /// The rule for a conflict at `path`: the job's, unless an answer covers it.
     pub(super) fn rule(&self, path: &ItemPath) -> ConflictRule {
         if self.options.conflict != ConflictRule::Ask {

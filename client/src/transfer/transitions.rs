@@ -35,7 +35,7 @@ pub(super) enum Next {
 
 /// Continues with `found` at the item's target. `differs`: the contents were compared and are not equal.
 pub(super) fn found(mut item: Item, found: Option<Found>, differs: bool) -> Next {
-    item.target_version = found.as_ref().and_then(|found| found.version.clone());
+    item.see(found.as_ref());
     match found {
         // The file to be replaced has not changed, and its version is now known.
         Some(found) if matches!(item.step, Step::Stat(Some(agreed)) if agreed == found.facts) => {
@@ -50,6 +50,28 @@ pub(super) fn found(mut item: Item, found: Option<Found>, differs: bool) -> Next
             item.step = Step::Fresh;
             start(item)
         }
+    }
+}
+
+/// As [`found`], with the digests of source and target if both are remembered.
+pub(super) fn remembered(mut item: Item, found: Option<Found>, digests: Option<(Digest, Digest)>) -> Next {
+    let (Some(there), Some((source, target))) = (&found, digests) else { return self::found(item, found, false) };
+    if !item.task.may_trust_digests() || there.kind != Kind::File {
+        return self::found(item, found, false);
+    }
+    if source != target || item.facts.size != there.facts.size {
+        return self::found(item, found, true);
+    }
+    let rule = item.task.rule(&item.path);
+    let precision = item.task.to.abilities.mtime;
+    // Without the digests, large files would not be compared first, because a transfer compares their blocks.
+    match judge(rule, &item.facts, &there.facts, precision, false, false) {
+        Verdict::Compare => {
+            item.see(Some(there));
+            (item.step, item.remembered) = (Step::Compare(there.facts), true);
+            compared(item, source, target)
+        }
+        _ => self::found(item, found, false),
     }
 }
 
@@ -169,7 +191,7 @@ fn same(mut item: Item, target: &FileFacts) -> Next {
     let rule = item.task.rule(&item.path);
     let precision = item.task.to.abilities.mtime;
     let verdict = judge(rule, &item.facts, target, precision, true, item.negotiates());
-    let keeps = matches!(verdict, Verdict::Skip(_)) || !rule.replaces();
+    let keeps = matches!(verdict, Verdict::Skip(_)) || !rule.replaces() || item.has_attributes(target);
     if keeps || !item.task.options.keep_attributes || item.task.options.dry_run {
         return equal(item);
     }
@@ -179,8 +201,8 @@ fn same(mut item: Item, target: &FileFacts) -> Next {
 
 /// Ends an item whose contents were compared and are equal.
 pub(super) fn equal(item: Item) -> Next {
-    let size = item.facts.size;
-    Next::Done(item, Outcome::Equal { size })
+    let (size, remembered) = (item.facts.size, item.remembered);
+    Next::Done(item, Outcome::Equal { size, remembered })
 }
 
 /// Continues after the source's time and permission bits were copied to a target with equal content.

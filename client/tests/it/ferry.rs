@@ -70,6 +70,7 @@ fn surroundings(silence: Duration) -> Surroundings {
         tasks: TaskTracker::new(),
         stop: CancellationToken::new(),
         silence,
+        digests: None,
     }
 }
 

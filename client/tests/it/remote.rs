@@ -31,7 +31,13 @@ fn entry(name: &str) -> Entry {
 }
 
 fn page(name: &str, more: bool) -> Reply {
-    Reply::Entries(Page { under: RemotePath::home(), entries: vec![entry(name)], unreadable: Vec::new(), more })
+    Reply::Entries(Page {
+        under: RemotePath::home(),
+        entries: vec![entry(name)],
+        unreadable: Vec::new(),
+        digests: Vec::new(),
+        more,
+    })
 }
 
 fn broadcast(text: &str) -> Reply {

@@ -216,6 +216,7 @@ async fn surroundings() -> Surroundings {
         tasks: TaskTracker::new(),
         stop: CancellationToken::new(),
         silence: Duration::from_millis(400),
+        digests: None,
     }
 }
 
@@ -251,7 +252,7 @@ fn at(path: &str) -> Location {
 async fn walk(session: &mut dyn Session) -> (Result<(), ClientError>, Vec<Page>) {
     let (pages, mut told) = mpsc::channel(1);
     let place = at("~");
-    let walking = session.walk(&place, Walk { follow: false, enters: Arc::new(|_| true) }, pages);
+    let walking = session.walk(&place, Walk { follow: false, digests: false, enters: Arc::new(|_| true) }, pages);
     let taking = async {
         let mut all = Vec::new();
         while let Some(page) = told.recv().await {
@@ -333,7 +334,7 @@ async fn a_folder_with_more_names_than_can_be_real_is_given_up_page_by_page() {
     let mut session = open(Lie::Full, folder.path()).await.unwrap();
     let (pages, mut told) = mpsc::channel(1);
     let place = at("~");
-    let walking = session.walk(&place, Walk { follow: false, enters: Arc::new(|_| true) }, pages);
+    let walking = session.walk(&place, Walk { follow: false, digests: false, enters: Arc::new(|_| true) }, pages);
     let taking = async {
         let mut names = 0_u64;
         while let Some(page) = told.recv().await {

@@ -72,6 +72,7 @@ mod quota;
 mod quota_care;
 mod races;
 mod register;
+mod remembered;
 mod replaced;
 mod resume;
 mod resume_server;

@@ -28,7 +28,10 @@ impl Conversation {
                     out.finish();
                 }));
             }
-            R::Walk { path } => return Ok(telling::run(files.walk(&path)?, pages::send)),
+            R::Walk { path, digests } => {
+                let walk = if digests { files.walk_with_digests(&path)? } else { files.walk(&path)? };
+                return Ok(telling::run(walk, pages::send));
+            }
             R::Find { path, pattern, limit } => {
                 return Ok(telling::run(files.find(&path, &pattern, limit)?, pages::send));
             }

@@ -1,6 +1,6 @@
 //! A value computed from the whole content of a file, in steps, so that the server notices when the client leaves.
 
-use ferry_shared::{blocks, limits::block_count, path::RemotePath};
+use ferry_shared::{blocks, digest::Digest, limits::block_count, path::RemotePath};
 
 use super::{Error, Files, Step, Work};
 use crate::storage::OpenFile;
@@ -15,6 +15,11 @@ pub trait Fold: std::fmt::Debug + Send {
 
     /// Takes in block `index` of a file of `size` bytes.
     fn take(&mut self, size: u64, index: u64, block: &[u8]);
+
+    /// The digest of the file, after its last block, if that is what is computed.
+    fn digest(&self) -> Option<Digest> {
+        None
+    }
 
     /// The value of the file, after its last block.
     fn end(&mut self) -> Self::Value;
@@ -60,6 +65,9 @@ impl<F: Fold> Work for Folding<F> {
         }
         if self.source.version_now()? != self.source.version {
             return Err(Error::read_changed());
+        }
+        if let Some(digest) = self.fold.digest() {
+            self.source.remember(&digest);
         }
         Ok(Step::Last(self.fold.end()))
     }

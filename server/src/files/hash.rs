@@ -76,6 +76,13 @@ impl Fold for Hasher {
         }
     }
 
+    fn digest(&self) -> Option<Digest> {
+        match self {
+            Self::Blake3(root) => Some(root.root()),
+            Self::Md5(_) | Self::Sha1(_) | Self::Sha256(_) => None,
+        }
+    }
+
     fn end(&mut self) -> String {
         match self {
             Self::Blake3(root) => root.root().to_string(),

@@ -1,7 +1,7 @@
 //! The entries of a folder, of a tree, or those that match a pattern: one page at a time, each sent as soon as it
 //! is read.
 
-use ferry_shared::{entry::Entry, limits::PAGE_MAX, path::RemotePath};
+use ferry_shared::{digest::Digest, entry::Entry, limits::PAGE_MAX, path::RemotePath};
 
 use super::{Error, Files, Step, Work};
 use crate::storage::{Finder, Lister, WalkPage, Walker};
@@ -13,6 +13,8 @@ pub struct Page {
     pub under: RemotePath,
     /// All or some of its entries.
     pub entries: Vec<Entry>,
+    /// The remembered digests of the entries, in their order, if they were asked for.
+    pub digests: Vec<Option<Digest>>,
     /// Folders that could not be read.
     pub unreadable: Vec<RemotePath>,
 }
@@ -26,8 +28,17 @@ impl Files {
         Ok(Box::new(Listing(self.user.home.lister(path)?)))
     }
 
-    /// The entries of a folder and of all folders below, in pages. Each folder yields at least one page, even if it is
+    /// The entries of a folder and of all folders below, in pages, with the digests of the files that have not changed since
+    /// they were read. Each folder yields at least one page, even if it is
     /// empty.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn walk_with_digests(&self, path: &RemotePath) -> Result<Box<dyn Work<Item = Page>>, Error> {
+        Ok(Box::new(Walking(self.user.home.walker_with_digests(path)?)))
+    }
+
+    /// As [`Self::walk_with_digests`], without the remembered digests.
     ///
     /// # Errors
     /// [`Error`].
@@ -88,7 +99,9 @@ impl Work for Finding {
 
 fn step(page: Option<WalkPage>) -> Step<Page> {
     match page {
-        Some(WalkPage { under, entries, unreadable }) => Step::Item(Page { under, entries, unreadable }),
+        Some(WalkPage { under, entries, digests, unreadable }) => {
+            Step::Item(Page { under, entries, digests, unreadable })
+        }
         None => Step::Last(Page::default()),
     }
 }

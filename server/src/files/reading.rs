@@ -197,6 +197,9 @@ impl Reading {
         }
         let is_whole = self.next == block_count(self.source.size);
         let digest = self.root.as_ref().filter(|_| is_whole).map(RootBuilder::root);
+        if let Some(digest) = &digest {
+            self.source.remember(digest);
+        }
         self.counters.downloads.one();
         self.act.transferred(self.source.size, digest);
         Ok((digest, version))

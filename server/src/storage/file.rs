@@ -3,11 +3,12 @@
 use std::fs::File;
 
 use ferry_shared::{
+    digest::Digest,
     entry::{Entry, Mtime, Version},
     path::RemotePath,
 };
 
-use super::{StorageError, metadata::Metadata, mode};
+use super::{StorageError, memory::Slot, metadata::Metadata, mode};
 
 /// One entry and, where it is a regular file, its version.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,19 +33,28 @@ pub struct OpenFile {
     /// Its version when it was opened.
     pub version: Version,
     path: RemotePath,
+    slot: Option<Slot>,
 }
 
 impl OpenFile {
-    pub(super) fn new(path: &RemotePath, file: File, metadata: &Metadata) -> Self {
+    pub(super) fn new(path: &RemotePath, file: File, metadata: &Metadata, slot: Option<Slot>) -> Self {
         let Metadata { size, mtime, .. } = *metadata;
         let mode = mode::shown(&file, metadata.mode);
-        Self { file, size, mtime, mode, version: metadata.version(), path: path.clone() }
+        Self { file, size, mtime, mode, version: metadata.version(), path: path.clone(), slot }
     }
 
     /// The path it was opened by.
     #[must_use]
     pub fn path(&self) -> &RemotePath {
         &self.path
+    }
+
+    /// Remembers the digest of its content, if any later change will be noticed. Its version must be the same after
+    /// reading as before.
+    pub fn remember(&self, digest: &Digest) {
+        if let Some(slot) = &self.slot {
+            slot.remember(digest);
+        }
     }
 
     /// Its version now.

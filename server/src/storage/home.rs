@@ -25,6 +25,7 @@ use rustix::{
 
 use super::{
     CommitGroup, Counter, Durability, Finder, Lister, OpenFile, Stat, StorageError, Walker, beneath, flush,
+    memory::Memory,
     metadata::{Metadata, Place},
     shared_files::SharedFiles,
     staging::{Manner, Staging},
@@ -43,6 +44,7 @@ pub(super) struct Inner {
     /// The filesystem of staging: entries can be created or changed only there.
     place: Place,
     pub(super) durability: Durability,
+    memory: Memory,
     pub(super) staging: Arc<Staging>,
     shared: SharedFiles,
     /// The number of renames and removals of folders: a folder that was resolved before one may be elsewhere now.
@@ -63,7 +65,7 @@ pub(super) struct Handles {
 
 impl Home {
     /// Creates a home from handles on a user's folders.
-    pub(super) fn new(user: &str, handles: Handles, manner: Manner) -> Result<Self, StorageError> {
+    pub(super) fn new(user: &str, handles: Handles, manner: Manner, memory: Memory) -> Result<Self, StorageError> {
         let Handles { folder, home, staging } = handles;
         let durability = manner.durability;
         let metadata = |open: &OwnedFd| Metadata::of(open).map_err(|error| StorageError::own("look at a home", error));
@@ -78,6 +80,7 @@ impl Home {
             folder,
             place,
             durability,
+            memory,
             staging: Arc::new(staging),
             shared: SharedFiles::default(),
             names_epoch: AtomicU64::new(0),
@@ -191,7 +194,8 @@ impl Home {
     /// or an error of the disk.
     pub fn open_file(&self, path: &RemotePath) -> Result<OpenFile, StorageError> {
         let (file, metadata) = beneath::file_to_read(self.dir(), path)?;
-        Ok(OpenFile::new(path, file, &metadata))
+        let slot = self.inner.memory.slot(&metadata, self.inner.place);
+        Ok(OpenFile::new(path, file, &metadata, slot))
     }
 
     /// Lists the entries of a folder, page by page.
@@ -208,6 +212,14 @@ impl Home {
     /// Those of [`Self::lister`].
     pub fn walker(&self, path: &RemotePath) -> Result<Walker, StorageError> {
         Walker::new(path, beneath::readable_folder(self.dir(), path)?)
+    }
+
+    /// As [`Self::walker`], with the remembered digests of the files.
+    ///
+    /// # Errors
+    /// Those of [`Self::lister`].
+    pub fn walker_with_digests(&self, path: &RemotePath) -> Result<Walker, StorageError> {
+        Ok(self.walker(path)?.with_digests(self.inner.memory.clone(), self.inner.place))
     }
 
     /// Finds at most `limit` entries below a folder whose name matches `pattern`: a part of the name, or a glob if

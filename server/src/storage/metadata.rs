@@ -1,8 +1,9 @@
 //! The metadata of one file or folder, in types that are the same on every platform.
 
-use std::ffi::OsStr;
+use std::{ffi::OsStr, time::SystemTime};
 
 use ferry_shared::{
+    digest_cache::{self, Key},
     entry::{Entry, Kind, Mtime, Version},
     name::Name,
     path::RemotePath,
@@ -106,15 +107,17 @@ impl Metadata {
     /// Nobody can set `ctime`, so content replaced under the same `mtime` is detected too; the drawback is that a
     /// change of mode or name also makes a new version.
     pub(super) fn version(&self) -> Version {
-        let mut hasher = blake3::Hasher::new();
-        for part in [self.id.0, self.id.1, self.size] {
-            hasher.update(&part.to_le_bytes());
-        }
-        for Mtime(seconds, nanos) in [self.mtime, self.ctime] {
-            hasher.update(&seconds.to_le_bytes()).update(&nanos.to_le_bytes());
-        }
-        let digest = hasher.finalize().to_hex();
-        Version(digest.as_str().chars().take(32).collect())
+        Version(self.key().as_bytes().iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// The key under which the digest of the file is remembered.
+    pub(super) fn key(&self) -> Key {
+        Key::new(self.id.0, self.id.1, self.size, self.mtime, self.ctime)
+    }
+
+    /// Whether the digest of the file may be remembered if it is read from now on.
+    pub(super) fn is_settled(&self) -> bool {
+        self.is_file() && digest_cache::is_settled(self.ctime, SystemTime::now())
     }
 
     /// A stamp that differs between any two folders, including restored copies, and changes whenever a name

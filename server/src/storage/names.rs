@@ -183,11 +183,12 @@ impl Home {
             return Err(StorageError::NotAFile(path.clone()));
         }
         self.require_at(&metadata, path)?;
-        if let Some(mode) = mode {
+        // Setting what is set already would change the file's version.
+        if let Some(mode) = mode.map(|mode| mode & 0o777).filter(|mode| !has_mode(&metadata, *mode)) {
             disk::write().map_err(at)?;
-            self.set_mode(path, &metadata, mode & 0o777)?;
+            self.set_mode(path, &metadata, mode)?;
         }
-        if let Some(mtime) = mtime {
+        if let Some(mtime) = mtime.filter(|mtime| *mtime != metadata.mtime) {
             disk::set_times_at(&open, c"", &times(mtime), AtFlags::EMPTY_PATH).map_err(at)?;
         }
         Ok(())
@@ -209,6 +210,14 @@ impl Home {
         set(mode::OWN_MODE.bits())?;
         let (file, _) = beneath::file_to_read(self.dir(), path)?;
         mode::change(file, mode).map_err(|error| StorageError::at(path, "set permissions", error))
+    }
+}
+
+/// Whether the permission bits `mode` are set as they are.
+fn has_mode(metadata: &Metadata, mode: u32) -> bool {
+    match metadata.is_folder() {
+        true => metadata.mode == mode | 0o700,
+        false => metadata.mode == mode && mode::is_plain(mode),
     }
 }
 

@@ -21,6 +21,7 @@ use super::{
     FOLDER, Home, StorageError, disk, flush,
     home::{Handles, Inner},
     listing::Stream,
+    memory::Memory,
     staging::Manner,
     volume::Reserve,
 };
@@ -53,6 +54,7 @@ pub struct Storage {
     owner: bool,
     /// The space that users leave free on the disk.
     pub(super) reserve: Arc<Reserve>,
+    memory: Memory,
     homes: Mutex<HashMap<String, Weak<Inner>>>,
 }
 
@@ -73,7 +75,8 @@ impl Storage {
             Ok(())
         };
         make().map_err(|error: std::io::Error| StorageError::own("make the data folder", error))?;
-        let storage = Self::at(&users, durability, true)?.alone()?;
+        let mut storage = Self::at(&users, durability, true)?.alone()?;
+        storage.memory = Memory::open(data, &storage.users);
         storage.remove_leftovers()?;
         Ok(storage)
     }
@@ -102,7 +105,14 @@ impl Storage {
     fn at(users: &Path, durability: Durability, owner: bool) -> Result<Self, StorageError> {
         let users = openat(CWD, users, ABOVE, Mode::empty());
         let users = users.map_err(|error| StorageError::own("open the data folder", error))?;
-        Ok(Self { users, durability, owner, reserve: Arc::default(), homes: Mutex::default() })
+        Ok(Self {
+            users,
+            durability,
+            owner,
+            reserve: Arc::default(),
+            memory: Memory::default(),
+            homes: Mutex::default(),
+        })
     }
 
     /// Sets the number of bytes that users leave free on the disk from now on; `None` means the default share. The
@@ -138,7 +148,7 @@ impl Storage {
         let staging = private_folder(&folder, "staging", user, create || self.owner)?;
         let (durability, reserve) = (self.durability, Arc::clone(&self.reserve));
         let manner = Manner { durability, clean: self.owner, reserve };
-        let home = Home::new(user, Handles { folder, home, staging }, manner)?;
+        let home = Home::new(user, Handles { folder, home, staging }, manner, self.memory.clone())?;
         homes.retain(|_, inner| inner.strong_count() > 0);
         homes.insert(user.to_owned(), Arc::downgrade(home.inner()));
         Ok(home)

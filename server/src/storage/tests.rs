@@ -2,6 +2,7 @@
 
 mod commits;
 mod escape;
+mod memory;
 mod modes;
 mod names;
 mod parts;

@@ -6,6 +6,7 @@
 use std::fmt;
 
 use ferry_shared::{
+    digest::Digest,
     entry::Entry,
     limits::{DEPTH_MAX, PAGE_MAX},
     name::Name,
@@ -17,7 +18,7 @@ use rustix::{
     io::Errno,
 };
 
-use super::{FOLDER, StorageError, listing::Stream};
+use super::{FOLDER, StorageError, listing::Stream, memory::Memory, metadata::Place};
 
 /// Some entries of one folder.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub struct WalkPage {
     pub under: RemotePath,
     /// Some of its entries, at most [`PAGE_MAX`].
     pub entries: Vec<Entry>,
+    /// The remembered digests of the entries, in their order, if they were asked for.
+    pub digests: Vec<Option<Digest>>,
     /// Folders, relative likewise, that could not be read or whose contents are too deep for a path.
     pub unreadable: Vec<RemotePath>,
 }
@@ -36,6 +39,8 @@ pub struct Walker {
     base: RemotePath,
     levels: Vec<Level>,
     unreadable: Vec<RemotePath>,
+    /// The remembered digests, if they are asked for, and the file system of the home.
+    memory: Option<(Memory, Place)>,
 }
 
 /// One folder on the way down. Its stream's path is relative to the start of the walk.
@@ -51,7 +56,11 @@ impl Walker {
     pub(super) fn new(base: &RemotePath, folder: OwnedFd) -> Result<Self, StorageError> {
         let stream = Stream::new(folder, RemotePath::home())?;
         let levels = vec![Level { told: false, stream, pending: Vec::new() }];
-        Ok(Self { base: base.clone(), levels, unreadable: Vec::new() })
+        Ok(Self { base: base.clone(), levels, unreadable: Vec::new(), memory: None })
+    }
+
+    pub(super) fn with_digests(self, memory: Memory, place: Place) -> Self {
+        Self { memory: Some((memory, place)), ..self }
     }
 
     /// The next page; `None` at the end. Every folder has at least one page, even an empty one. Between two pages
@@ -67,14 +76,14 @@ impl Walker {
                 self.descend(&name);
                 continue;
             }
-            match level.read_page() {
-                Ok(entries) if entries.is_empty() && level.told => {
+            match level.read_page(self.memory.as_ref()) {
+                Ok((entries, _)) if entries.is_empty() && level.told => {
                     self.levels.pop();
                 }
-                Ok(entries) => {
+                Ok((entries, digests)) => {
                     level.told = true;
-                    let under = level.stream.path().clone();
-                    return Ok(Some(WalkPage { under, entries, unreadable: std::mem::take(&mut self.unreadable) }));
+                    let (under, unreadable) = (level.stream.path().clone(), std::mem::take(&mut self.unreadable));
+                    return Ok(Some(WalkPage { under, entries, digests, unreadable }));
                 }
                 Err(error) if at_base => {
                     self.levels.clear();
@@ -129,8 +138,12 @@ impl Level {
         child.map(|folder| Stream::new(folder, path.clone())).transpose()
     }
 
-    fn read_page(&mut self) -> Result<Vec<Entry>, StorageError> {
-        let mut page = Vec::new();
+    /// The next entries, and their digests if there is a memory.
+    fn read_page(
+        &mut self,
+        memory: Option<&(Memory, Place)>,
+    ) -> Result<(Vec<Entry>, Vec<Option<Digest>>), StorageError> {
+        let (mut page, mut digests) = (Vec::new(), Vec::new());
         while page.len() < PAGE_MAX {
             let Some(found) = self.stream.next() else { break };
             let (name, metadata) = found?;
@@ -138,10 +151,13 @@ impl Level {
             if metadata.is_folder() {
                 self.pending.push(name.clone());
             }
+            if let Some((memory, place)) = memory {
+                digests.push(memory.recall(&metadata, *place));
+            }
             page.push(metadata.entry(self.stream.folder()?, name));
         }
         self.pending.reverse();
-        Ok(page)
+        Ok((page, digests))
     }
 }
 

@@ -102,7 +102,7 @@ async fn one(typed: &OsStr, path: &RemotePath, view: View, call: &mut Call) -> R
     let mut walk = call.files.walk(path)?;
     let mut open: Vec<Open> = Vec::new();
     loop {
-        let (Page { under, entries, unreadable }, is_last) = call.next(&mut *walk).await?;
+        let (Page { under, entries, unreadable, .. }, is_last) = call.next(&mut *walk).await?;
         for folder in unreadable {
             call.complain(format_args!("{}: cannot be read", Escaped(&named_below(typed, &folder))));
         }

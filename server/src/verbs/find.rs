@@ -118,7 +118,7 @@ async fn search(typed: &OsStr, top: &RemotePath, wanted: &Wanted, call: &mut Cal
     }
     let mut pages = if wanted.most == 1 { call.files.list(top)? } else { call.files.walk(top)? };
     loop {
-        let (Page { under, entries, unreadable }, is_last) = call.next(&mut *pages).await?;
+        let (Page { under, entries, unreadable, .. }, is_last) = call.next(&mut *pages).await?;
         let depth = under.depth() + 1;
         for entry in entries.iter().filter(|entry| wanted.means(entry.name.as_bytes(), entry.kind, depth)) {
             call.print([&named_below(typed, &under.join(&entry.name)?)[..], &[wanted.end]].concat()).await;

@@ -240,6 +240,10 @@ pub struct Page {
     /// Folders (also relative) that could not be read and are missing from the answer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unreadable: Vec<RemotePath>,
+    /// The remembered digests of the entries, in their order; empty if none is remembered. They are of files that have not
+    /// changed since the server read them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub digests: Vec<Option<Digest>>,
     /// Whether another page follows.
     pub more: bool,
 }

@@ -51,6 +51,12 @@ pub enum Request {
     Walk {
         /// The folder.
         path: RemotePath,
+        /// Whether the pages also contain the digests that the server remembers; only if [`Feature::Remembered`] is
+        /// common.
+        ///
+        /// [`Feature::Remembered`]: crate::feature::Feature::Remembered
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        digests: bool,
     },
     /// Entries below a folder whose names match. Answered by `Entries`.
     Find {

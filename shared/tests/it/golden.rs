@@ -58,7 +58,7 @@ fn every_request_is_pinned() {
                 features: Features::known(),
                 seal: Some("c2VhbA==".into()),
             }),
-            r#"{"hello":{"protocol":1,"client":"ferry 0.1.0","features":["uploads_pages","run","chunks","packed"],"seal":"c2VhbA=="}}"#,
+            r#"{"hello":{"protocol":1,"client":"ferry 0.1.0","features":["uploads_pages","run","chunks","packed","remembered"],"seal":"c2VhbA=="}}"#,
         ),
         (
             Request::Login { user: "alice".into(), proof: Proof::Password(secret("pw")) },
@@ -70,7 +70,8 @@ fn every_request_is_pinned() {
             r#"{"register":{"user":"bob","password":"pw","invite":"i"}}"#,
         ),
         (Request::List { path: path("") }, r#"{"list":{"path":""}}"#),
-        (Request::Walk { path: path("a/b") }, r#"{"walk":{"path":"a/b"}}"#),
+        (Request::Walk { path: path("a/b"), digests: false }, r#"{"walk":{"path":"a/b"}}"#),
+        (Request::Walk { path: path("a/b"), digests: true }, r#"{"walk":{"path":"a/b","digests":true}}"#),
         (
             Request::Find { path: path("a"), pattern: "*.rs".into(), limit: 10 },
             r#"{"find":{"path":"a","pattern":"*.rs","limit":10}}"#,
@@ -157,7 +158,7 @@ fn every_reply_is_pinned() {
             registration: Registration::Closed,
             limits: ServerLimits { connections: 32, idle_seconds: 90 },
         }),
-        r#"{"welcome":{"protocol":1,"server":"ferry 0.1.0","features":["uploads_pages","run","chunks","packed"],"registration":"closed","limits":{"connections":32,"idle_seconds":90}}}"#,
+        r#"{"welcome":{"protocol":1,"server":"ferry 0.1.0","features":["uploads_pages","run","chunks","packed","remembered"],"registration":"closed","limits":{"connections":32,"idle_seconds":90}}}"#,
     );
     pin(
         &Reply::LoggedIn(LoggedIn {
@@ -181,8 +182,28 @@ fn every_reply_is_pinned() {
         r#"{"refused":{"code":"over_quota","message":"over quota","retry":false,"unit":"bytes","needed":10,"available":4,"held":2}}"#,
     );
     pin(
-        &Reply::Entries(Page { under: path("x"), entries: vec![entry.clone()], unreadable: vec![], more: true }),
+        &Reply::Entries(Page {
+            under: path("x"),
+            entries: vec![entry.clone()],
+            unreadable: vec![],
+            digests: vec![],
+            more: true,
+        }),
         &format!(r#"{{"entries":{{"under":"x","entries":[{entry_json}],"more":true}}}}"#),
+    );
+    let digests = vec![Some(Digest([0xab; 32])), None];
+    pin(
+        &Reply::Entries(Page {
+            under: path(""),
+            entries: vec![entry.clone(), entry.clone()],
+            unreadable: vec![],
+            digests,
+            more: false,
+        }),
+        &format!(
+            r#"{{"entries":{{"under":"","entries":[{entry_json},{entry_json}],"digests":["{}",null],"more":false}}}}"#,
+            "ab".repeat(32)
+        ),
     );
     pin(
         &Reply::Entry { entry, version: Some(version.clone()) },

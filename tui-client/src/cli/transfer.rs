@@ -196,7 +196,7 @@ impl Transfers {
             context.output.outlive_reader();
         }
         let notices = Notices::of(servers);
-        let (engine, events) = Engine::start(settings(&context.global));
+        let (engine, events) = Engine::remembering(settings(&context.global), context.home.digests());
         let bar = Bar::new(context.global.bar.progress, &context.output, way == Way::Put);
         let report = Report::new(way, context.global.dry_run);
         Ok(Self { engine, events, notices, prompts: Prompts::default(), bar, report, stopped: None })

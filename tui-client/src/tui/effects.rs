@@ -107,7 +107,7 @@ impl Effects {
         Self {
             asked: HashMap::new(),
             connection: ConnectionKeeper::new(events.clone(), home, &options, saved.clone()),
-            queue: Queue::new(events.clone(), home.state().to_owned(), options),
+            queue: Queue::new(events.clone(), home, options),
             syncs: Syncs::default(),
             saved,
             watched: Watched::new(events.clone()),

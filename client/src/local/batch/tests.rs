@@ -104,7 +104,7 @@ async fn a_file_is_answered_after_its_flushes_without_waiting_for_another_reques
     let root = Root::new(dir.path().into());
     let (requests, incoming) = mpsc::channel(1);
     let (outgoing, mut answers) = mpsc::channel(1);
-    let batch = Batch::new(BufferPool::new(2), outgoing, Stop::never());
+    let batch = Batch::new(BufferPool::new(2), None, outgoing, Stop::never());
     let running = tokio::task::spawn_blocking(move || {
         batch.run(incoming).unwrap();
         flush::take_seen()
@@ -127,7 +127,7 @@ async fn ask(op: Op) -> Result<Done, ClientError> {
     requests.try_send(Request { id: 3, op, watch: None }).unwrap();
     drop(requests);
     let stop = Stop::never();
-    let batch = Batch::new(BufferPool::new(2), outgoing, stop);
+    let batch = Batch::new(BufferPool::new(2), None, outgoing, stop);
     tokio::task::spawn_blocking(move || batch.run(incoming)).await.unwrap().unwrap();
     answers.recv().await.unwrap().result
 }

@@ -31,7 +31,15 @@ async fn read(get: Get, held: Vec<Digest>, keep_alive: Duration, meanwhile: (u64
     let (pieces, mut taken) = mpsc::channel(1);
     let reader = Reader {
         keep_alive,
-        ..Reader::new(BufferPool::new(2), get, digests, pieces, Arc::clone(&watch) as Arc<dyn Watch>, Stop::never())
+        ..Reader::new(
+            BufferPool::new(2),
+            None,
+            get,
+            digests,
+            pieces,
+            Arc::clone(&watch) as Arc<dyn Watch>,
+            Stop::never(),
+        )
     };
     let reading = tokio::task::spawn_blocking(move || reader.run());
     let telling = tokio::spawn(async move {

@@ -10,7 +10,7 @@ async fn walk(path: &Path, follow: bool, enters: fn(&RemotePath) -> bool) -> Vec
     let at = Location::new(&Root::new(path.into()), RemotePath::home(), Reach::Follow);
     let stop = Stop::never();
     let walking = tokio::task::spawn_blocking(move || {
-        run(&at, Walk { follow, enters: Arc::new(enters) }, pages, stop).unwrap();
+        run(&at, Walk { follow, digests: false, enters: Arc::new(enters) }, None, pages, stop).unwrap();
     });
     let mut found = Vec::new();
     while let Some(page) = taken.recv().await {
@@ -133,14 +133,14 @@ async fn a_folder_that_is_gone_by_now_is_reported_as_unreadable() {
     fs::create_dir(dir.path().join("gone")).unwrap();
     fs::create_dir(dir.path().join("there")).unwrap();
     let (pages, mut taken) = mpsc::channel(8);
-    let walk = Walk { follow: false, enters: Arc::new(|_| true) };
+    let walk = Walk { follow: false, digests: false, enters: Arc::new(|_| true) };
     let folder = |name: &str| {
         let under = RemotePath::from_wire(name.as_bytes()).unwrap();
         Open { path: dir.path().join(name), under, ancestors: None }
     };
     let folders = vec![folder("there"), folder("gone")];
     fs::remove_dir(dir.path().join("gone")).unwrap();
-    let walker = Walker { walk, pages, stop: Stop::never(), folders };
+    let walker = Walker { walk, remembered: None, pages, stop: Stop::never(), folders };
     assert!(tokio::task::spawn_blocking(move || walker.run().is_ok()).await.unwrap());
     assert_eq!(shown(&[taken.recv().await.unwrap()]), ["gone unreadable"]);
     assert!(taken.recv().await.unwrap().unreadable.is_empty());

@@ -95,13 +95,13 @@ pub(super) async fn run(
     let (sender, mut pages) = mpsc::channel(PAGES);
     let mut task = JoinSet::new();
     task.spawn(async move {
-        let walk = Walk { follow: false, enters: Arc::new(enters) };
+        let walk = Walk { follow: false, digests: false, enters: Arc::new(enters) };
         let walking = async move { walk::run(&calls, calls.wire(&path), &walk, &walked).await };
         let out = sender.clone();
         let telling = async move {
             while let Some(Page { under, entries, unreadable, .. }) = told.recv().await {
                 let unreadable = unreadable.into_iter().map(|(path, _)| path).collect();
-                let mut page = reply::Page { under, entries, unreadable, more: true };
+                let mut page = reply::Page { under, entries, unreadable, digests: Vec::new(), more: true };
                 let goes_on = picks.choose(&mut page);
                 if out.send(Ok(page)).await.is_err() || !goes_on {
                     return;
@@ -113,6 +113,7 @@ pub(super) async fn run(
             under: RemotePath::home(),
             entries: Vec::new(),
             unreadable: Vec::new(),
+            digests: Vec::new(),
             more: false,
         });
         // Nobody may be left to take it.

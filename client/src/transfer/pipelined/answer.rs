@@ -77,9 +77,9 @@ fn accepted(core: &EngineState, mut item: Item, stage: Stage, answered: Answered
         (Stage::Source, Answered::Found(_)) => transitions::failed(item, ClientError::SourceChanged, Patience::NONE),
         (Stage::TargetDigest, Answered::Hashed { root, opened }) => {
             // This is the file that was hashed; it may differ from the one that was seen before.
-            if let Some(Opened { size: Some(size), mtime, version, .. }) = opened {
+            if let Some(Opened { size: Some(size), mtime, mode, version }) = opened {
                 item.step = item::Step::Compare(FileFacts { size, mtime });
-                item.target_version = version;
+                (item.target_version, item.target_mode) = (version, Some(mode));
             }
             return ask::compare_source(item, root);
         }

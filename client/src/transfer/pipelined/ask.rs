@@ -110,13 +110,10 @@ pub(super) fn compare_source(item: Item, target: ferry_shared::digest::Digest) -
 }
 
 fn attributes(item: Item, at: Location) -> Asked {
-    // A source without permission bits provides none.
-    let own = item.task.from.abilities.mode_bits.then_some(item.mode);
-    let mode = item.task.options.mode.or(own);
     let op = Op::SetAttributes {
         at,
         mtime: Some(item.facts.mtime),
-        mode: mode.filter(|_| item.task.to.abilities.mode_bits),
+        mode: item.mode_to_set(),
         seen: item.target_version.clone(),
     };
     asked(item, Side::Target, op, Stage::Attributes)

@@ -72,7 +72,7 @@ impl After<'_> {
                     weakest = Some(weakest.map_or(*proof, |weakest| weakest.min(*proof)));
                     assert_eq!(sent + kept, *size, "{ended:?}");
                 }
-                Outcome::Equal { size } => {
+                Outcome::Equal { size, .. } => {
                     (files, equal, bytes, reused) = (files + 1, equal + 1, bytes + size, reused + size)
                 }
                 Outcome::Unchanged { .. } => unchanged += 1,
@@ -116,7 +116,7 @@ impl After<'_> {
                 };
                 assert_eq!(proof, best, "{ended:?}");
             }
-            Outcome::Equal { size } if self.wrote(Side::Target, &ended.to).is_empty() => {
+            Outcome::Equal { size, .. } if self.wrote(Side::Target, &ended.to).is_empty() => {
                 let content = content.unwrap_or_else(|| panic!("{ended:?} does not exist"));
                 assert_eq!(content.0.len() as u64, size);
                 assert!(self.contents(&ended.from).contains(&content), "{ended:?}");

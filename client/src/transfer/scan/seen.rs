@@ -30,7 +30,7 @@ impl Seen {
     /// Removes paths that were reported before from a page. Once there are too many to remember, keeps all.
     pub(super) fn news(&mut self, mut page: Page) -> Page {
         if self.is_whole() {
-            let Page { under, entries, left_out, unreadable } = &mut page;
+            let Page { under, entries, left_out, unreadable, .. } = &mut page;
             // Each list has its own mark, so that a path may appear once in each.
             entries.retain(|entry| self.is_new(b"/", &[under.as_bytes(), entry.name.as_bytes()]));
             left_out.retain(|left_out| match left_out {
@@ -68,7 +68,7 @@ mod tests {
         };
         let (entries, unreadable) =
             (names.iter().map(entry).collect(), unreadable.iter().map(|p| (path(p), ClientError::Cancelled)).collect());
-        Page { under: path(under), entries, unreadable, left_out: Vec::new() }
+        Page { under: path(under), entries, unreadable, ..Page::default() }
     }
 
     fn counts(page: &Page) -> (usize, usize) {

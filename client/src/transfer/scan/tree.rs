@@ -3,6 +3,7 @@
 use std::{collections::HashSet, sync::Arc};
 
 use ferry_shared::{
+    digest::Digest,
     entry::{Entry, Kind},
     name::Name,
     path::RemotePath,
@@ -33,18 +34,13 @@ use crate::{
 /// The minimum number of items of a near source that are admitted together.
 const TOGETHER: usize = 256;
 /// Capacity of the page channel between the walk and the planning.
-const PAGES_AHEAD: usize = 64;
+const PAGES_AHEAD: usize = 256;
 
 /// Queues everything in a piece that is a folder; `top` is that folder.
 pub(super) async fn walk(core: &Shared, task: &Arc<Task>, ends: &Arc<Ends>, top: &Found) -> Result<(), ClientError> {
     let path = ends.top();
     let (Some(source), Some(target)) = (path.source(), path.target()) else { return Err(ClientError::Cancelled) };
     let mut plan = Plan::new(core, task, ends, top);
-    // With an include filter, a folder is created only for the first file in it, and so is this one.
-    if !task.options.filter.includes() {
-        plan.prepared(prepare_folder(core, task, &target).await?);
-        plan.begin();
-    }
     let mut seen = Seen::default();
     let mut backoff = Backoff::new(core.patience);
     loop {
@@ -99,15 +95,23 @@ async fn pages(
         Err(error) => return (None, Err(error)),
     };
     let (out, mut pages) = mpsc::channel(PAGES_AHEAD);
-    let walk = Walk { follow: task.options.follows_links(), enters: plan.enters() };
+    let (follow, digests) = (task.options.follows_links(), task.may_trust_digests());
+    let walk = Walk { follow, digests, enters: plan.enters() };
     let walking = match &task.options.trees {
         Some(trees) => Box::pin(trees::walk(Arc::clone(trees), out)),
         None => open.session.walk(source, walk, out),
     };
     let planning = async {
+        // The target is prepared while the source is walked. With an include filter, a folder is created only for the first
+        // file in it, and so is this one.
+        if plan.prepared.is_none() && !task.options.filter.includes() {
+            plan.prepared(prepare_folder(core, task, target).await?);
+            plan.begin();
+        }
         let mut planned = Vec::new();
         while let Some(page) = pages.recv().await {
-            let page = seen.news(page);
+            // A walk of this computer is not restarted.
+            let page = if task.from.abilities.near { page } else { seen.news(page) };
             if plan.prepared.is_none() && plan.receives(&page) {
                 plan.prepared(prepare_folder(core, task, target).await?);
                 plan.begin();
@@ -230,7 +234,7 @@ impl Plan {
         for entry in entries {
             match entry.kind {
                 Kind::Folder => self.subfolder(&folder, &entry),
-                _ => self.entry(&folder, &entry),
+                _ => self.entry(&folder, &entry, page.digests.get(&entry.name)),
             }
         }
         for left_out in page.left_out {
@@ -312,7 +316,7 @@ impl Plan {
     }
 
     /// Plans an entry that is not a folder.
-    fn entry(&mut self, folder: &Arc<FolderPath>, entry: &Entry) {
+    fn entry(&mut self, folder: &Arc<FolderPath>, entry: &Entry, digest: Option<&Digest>) {
         if !self.takes(&folder.below, &entry.name) {
             return;
         }
@@ -336,7 +340,7 @@ impl Plan {
         self.task.tally.add_file(entry.size);
         let facts = FileFacts { size: entry.size, mtime: entry.mtime };
         let item = Item { facts, mode: entry.mode, ..self.new_item(path) };
-        let planned = self.file(item);
+        let planned = self.file(item, digest);
         self.out.push(planned);
     }
 
@@ -350,8 +354,8 @@ impl Plan {
         self.task.pieces.note_link(path);
     }
 
-    /// Plans a file according to the state of its target.
-    fn file(&mut self, item: Item) -> Planned {
+    /// Plans a file, whose digest may be remembered, according to the state of its target.
+    fn file(&mut self, item: Item, digest: Option<&Digest>) -> Planned {
         let below = item.path.target_below();
         let Some(Prepared { there: true, existing }) = &mut self.prepared else {
             let next = transitions::reserved(item, |item| transitions::found(item, None, false));
@@ -363,8 +367,9 @@ impl Plan {
         }
         match existing.look(&below) {
             Ok(met) => {
-                let found = met.clone();
-                let next = transitions::reserved(item, |item| transitions::found(item, found, false));
+                let there = digest.zip(met.as_ref()).and_then(|(_, met)| existing.digest(&below, met));
+                let (digests, found) = (digest.copied().zip(there), met.clone());
+                let next = transitions::reserved(item, |item| transitions::remembered(item, found, digests));
                 let planned = Planned::meeting(next, met.as_ref());
                 let arrived = if planned.whole > 0 { begun(existing.as_mut(), &below, &planned.next) } else { 0 };
                 Planned { arrived, ..planned }

@@ -33,7 +33,7 @@ fn entry(name: &str, kind: Kind) -> Entry {
 
 fn page(under: &str, entries: Vec<Entry>, more: bool) -> Reply {
     let unreadable = if more { vec![path("shut")] } else { Vec::new() };
-    Reply::Entries(reply::Page { under: path(under), entries, unreadable, more })
+    Reply::Entries(reply::Page { under: path(under), entries, unreadable, digests: Vec::new(), more })
 }
 
 /// Answers the query for the target of a link.
@@ -60,7 +60,7 @@ async fn walk(session: &mut dyn Session, below: &str, follow: bool) -> (Result<(
         }
         found
     };
-    let walk = Walk { follow, enters: Arc::new(|_: &RemotePath| true) };
+    let walk = Walk { follow, digests: false, enters: Arc::new(|_: &RemotePath| true) };
     let at = at(below);
     tokio::join!(session.walk(&at, walk, pages), taking)
 }
@@ -70,7 +70,7 @@ async fn links_are_listed_as_their_targets_or_as_links() {
     let fake = Fake::start(|mut peer| async move {
         peer.let_in().await?;
         for follow in [true, false] {
-            assert_eq!(peer.request().await?, Request::Walk { path: path("t") });
+            assert_eq!(peer.request().await?, Request::Walk { path: path("t"), digests: false });
             let links = ["file", "folder", "gone"].map(|name| entry(name, Kind::Symlink));
             let entries = [vec![entry("plain", Kind::File)], links.to_vec()].concat();
             peer.send(page("", entries, true)).await;
@@ -115,7 +115,7 @@ async fn a_walk_ends_without_an_error_when_the_receiver_is_dropped() {
     (0..50).for_each(|number| server.state().put(&format!("{number}/x"), b"x"));
     let mut session = session(server.connector()).await;
     let (pages, mut told) = mpsc::channel(1);
-    let walk = Walk { follow: true, enters: Arc::new(|_: &RemotePath| true) };
+    let walk = Walk { follow: true, digests: false, enters: Arc::new(|_: &RemotePath| true) };
     let one = async {
         told.recv().await.unwrap();
         drop(told);
@@ -156,17 +156,17 @@ async fn a_target_is_created_and_its_content_is_listed() {
     server.state().put("there/a/b", b"1234");
     let mut session = session(server.connector()).await;
     let folder = TargetKind::Folder;
-    let mut there = session.prepare(&at("there"), folder, Make::Itself).await.unwrap();
+    let mut there = session.prepare(&at("there"), folder, Make::Itself, false).await.unwrap();
     assert!(there.there && there.existing.is_complete());
     let found = there.existing.look(&path("a/b")).unwrap().unwrap();
     assert_eq!((found.kind, found.facts.size), (Kind::File, 4));
     assert_eq!(there.existing.look(&path("a")).unwrap().unwrap().kind, Kind::Folder);
     assert!(there.existing.look(&path("there/a/b")).unwrap().is_none());
-    assert!(!session.prepare(&at("new"), folder, Make::Itself).await.unwrap().there);
-    assert!(is_refused(&session.prepare(&at("far/off"), folder, Make::Itself).await, Code::NotFound));
-    assert!(!session.prepare(&at("far/off"), folder, Make::WithParents).await.unwrap().there);
+    assert!(!session.prepare(&at("new"), folder, Make::Itself, false).await.unwrap().there);
+    assert!(is_refused(&session.prepare(&at("far/off"), folder, Make::Itself, false).await, Code::NotFound));
+    assert!(!session.prepare(&at("far/off"), folder, Make::WithParents, false).await.unwrap().there);
     let asked = server.state().requests.len();
-    let mut file = session.prepare(&at("x/file"), TargetKind::File, Make::WithParents).await.unwrap();
+    let mut file = session.prepare(&at("x/file"), TargetKind::File, Make::WithParents, false).await.unwrap();
     assert!(!file.existing.is_complete() && file.existing.look(&path("")).unwrap().is_none());
     let state = server.state();
     assert_eq!(state.requests.len(), asked, "nothing is queried for a file");
@@ -186,9 +186,9 @@ async fn a_target_that_is_only_queried_may_be_missing() {
     })
     .await;
     let mut session = session(fake.trusting()).await;
-    let missing = session.prepare(&at("x"), TargetKind::Folder, Make::Nothing).await.unwrap();
+    let missing = session.prepare(&at("x"), TargetKind::Folder, Make::Nothing, false).await.unwrap();
     assert!(!missing.there && missing.existing.is_complete());
-    assert!(is_refused(&session.prepare(&at("x"), TargetKind::Folder, Make::Nothing).await, Code::NotDirectory));
+    assert!(is_refused(&session.prepare(&at("x"), TargetKind::Folder, Make::Nothing, false).await, Code::NotDirectory));
 }
 
 #[tokio::test]

@@ -223,7 +223,7 @@ impl Session {
             match request {
                 Request::Put(put) => next = self.upload(put).await?,
                 Request::Get { path, .. } => self.download(&path).await?,
-                Request::Walk { path } => {
+                Request::Walk { path, .. } => {
                     let (pages, cut) = {
                         let mut state = self.state();
                         (state.walk(&path), state.cut_walk.take())

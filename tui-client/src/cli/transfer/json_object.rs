@@ -60,6 +60,9 @@ enum OutcomeObject {
     },
     Equal {
         size: u64,
+        /// By remembered digests.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        remembered: bool,
     },
     /// The same size and date; not compared.
     Unchanged {
@@ -143,7 +146,7 @@ pub(super) fn item<T>(
                 _ => OutcomeObject::Verified { size, transferred, reused, digest, as_of },
             }
         }
-        Outcome::Equal { size } => OutcomeObject::Equal { size: *size },
+        Outcome::Equal { size, remembered } => OutcomeObject::Equal { size: *size, remembered: *remembered },
         Outcome::Unchanged { size } => OutcomeObject::Unchanged { size: *size },
         Outcome::Folder => OutcomeObject::Folder,
         Outcome::Link => OutcomeObject::Link,

@@ -130,6 +130,13 @@ impl Report {
         if let Outcome::Would { size, replaces } = outcome {
             return self.would(path, *size, *replaces, context);
         }
+        let is_detail = matches!(
+            outcome,
+            Outcome::Verified { grown: None, .. } | Outcome::Equal { .. } | Outcome::Unchanged { .. } | Outcome::Link
+        );
+        if is_detail && !context.output.shows_details() {
+            return Ok(());
+        }
         if let Some(text) = self.text(path, outcome) {
             match outcome {
                 Outcome::Skipped(Skip::LinkAsAsked) => context.output.detail(&text),
@@ -159,7 +166,8 @@ impl Report {
                 let proven = if *proven { "" } else { ", not proven" };
                 Some(format!("{path} grew during the transfer; its first {size} are stored as of {at}{proven}"))
             }
-            Outcome::Equal { .. } => Some(format!("{path} is already equal")),
+            Outcome::Equal { remembered: false, .. } => Some(format!("{path} is already equal")),
+            Outcome::Equal { remembered: true, .. } => Some(format!("{path} is unchanged since it was verified")),
             Outcome::Unchanged { .. } => Some(format!("{path} has the same size and date")),
             Outcome::Link => Some(format!("{path} is the same symlink")),
             Outcome::Skipped(Skip::Exists) => skipped("the target already exists"),

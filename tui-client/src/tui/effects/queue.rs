@@ -3,7 +3,7 @@
 mod keeper;
 mod order;
 
-use std::{path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
 use ferry_client::{
     reconnect::Patience,
@@ -17,6 +17,7 @@ use self::keeper::{Keeper, Note};
 use super::{Options, connection::ConnectionKeeper, sync::Means};
 use crate::{
     args::Links,
+    home::Home,
     tui::{
         config::Remembered,
         effect::TransferEffect,
@@ -39,6 +40,7 @@ struct Running {
 #[derive(Debug)]
 pub(super) struct Queue {
     events: mpsc::Sender<Event>,
+    home: Home,
     settings: Settings,
     resume: bool,
     verify: bool,
@@ -49,9 +51,10 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    pub(super) fn new(events: mpsc::Sender<Event>, folder: PathBuf, options: Options) -> Self {
+    pub(super) fn new(events: mpsc::Sender<Event>, home: &Home, options: Options) -> Self {
         Self {
-            keeper: Keeper::start(events.clone(), folder),
+            keeper: Keeper::start(events.clone(), home.state().to_owned()),
+            home: home.clone(),
             events,
             settings: options.settings,
             resume: options.resume,
@@ -122,7 +125,7 @@ impl Queue {
     pub(super) fn means(&mut self, trees: &Trees, connections: &ConnectionKeeper) -> Option<Means> {
         let Trees { from, to, links } = trees;
         let (source, target) = (connections.site(&from.site)?, connections.site(&to.site)?);
-        let running = self.running.get_or_insert_with(|| start(self.settings, &self.events));
+        let running = self.running.get_or_insert_with(|| start(self.settings, &self.home, &self.events));
         Some(Means {
             engine: Arc::clone(&running.engine),
             ends: Ends { from: source, source: from.path.clone(), to: target, target: to.path.clone() },
@@ -137,7 +140,7 @@ impl Queue {
         // Orders whose servers are not connected are not begun.
         let ends = connections.site(&order.from.site).zip(connections.site(&order.to.site));
         let Some((from, to)) = ends else { return };
-        let running = self.running.get_or_insert_with(|| start(self.settings, &self.events));
+        let running = self.running.get_or_insert_with(|| start(self.settings, &self.home, &self.events));
         let options = JobOptions {
             conflict: order.rule,
             resume: self.resume,
@@ -166,8 +169,8 @@ impl Queue {
     }
 }
 
-fn start(settings: Settings, events: &mpsc::Sender<Event>) -> Running {
-    let (engine, mut told) = Engine::start(settings);
+fn start(settings: Settings, home: &Home, events: &mpsc::Sender<Event>) -> Running {
+    let (engine, mut told) = Engine::remembering(settings, home.digests());
     let events = events.clone();
     let forward = tokio::spawn(async move {
         while let Some(event) = told.recv().await {

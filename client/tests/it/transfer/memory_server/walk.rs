@@ -20,6 +20,7 @@ impl State {
                     under: RemotePath::from_wire(&names.join(&b'/')).unwrap(),
                     entries: inside.filter_map(|path| self.entry(path)).collect(),
                     unreadable: Vec::new(),
+                    digests: Vec::new(),
                     more: true,
                 }
             })
