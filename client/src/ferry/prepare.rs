@@ -77,10 +77,7 @@ pub(super) async fn folder(
 
 async fn entries(remote: &Remote, folder: &RemotePath, digests: bool) -> Result<Entries, ClientError> {
     let mut entries = Entries::default();
-    let mut pages = match digests {
-        true => remote.walk_with_digests(folder.clone()).await?,
-        false => remote.walk(folder.clone()).await?,
-    };
+    let mut pages = remote.walk_as(folder.clone(), digests).await?;
     while let Some(page) = pages.next().await {
         let page = page?;
         let digests = page.digests.into_iter().chain(std::iter::repeat(None));

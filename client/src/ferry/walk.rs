@@ -26,10 +26,7 @@ pub(super) async fn run(
     walk: &Walk,
     pages: &mpsc::Sender<Page>,
 ) -> Result<bool, ClientError> {
-    let mut told = match walk.digests {
-        true => remote.walk_with_digests(folder.clone()).await?,
-        false => remote.walk(folder.clone()).await?,
-    };
+    let mut told = remote.walk_as(folder.clone(), walk.digests).await?;
     let (mut links, mut count) = (Vec::new(), 0);
     while let Some(page) = told.next().await {
         let page = page?;

@@ -326,7 +326,6 @@ mod native {
         File::open(path)
     }
 
-    /// Any open file or folder.
     pub(super) fn mode_of(metadata: &Metadata) -> u32 {
         if metadata.permissions().readonly() { 0o444 } else { 0o644 }
     }

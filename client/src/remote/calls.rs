@@ -102,12 +102,12 @@ impl Remote {
 
     /// Lists everything below a folder, with at least one page per folder.
     pub async fn walk(&self, path: RemotePath) -> Result<PageStream, ClientError> {
-        self.pages(Request::Walk { path, digests: false }).await
+        self.walk_as(path, false).await
     }
 
-    /// As [`walk`](Self::walk), with the digests that the server remembers, if it can report them.
-    pub(crate) async fn walk_with_digests(&self, path: RemotePath) -> Result<PageStream, ClientError> {
-        let digests = self.features().has(Feature::Remembered);
+    /// As [`walk`](Self::walk); with `digests`, also with those that the server remembers, if it can report them.
+    pub(crate) async fn walk_as(&self, path: RemotePath, digests: bool) -> Result<PageStream, ClientError> {
+        let digests = digests && self.features().has(Feature::Remembered);
         self.pages(Request::Walk { path, digests }).await
     }
 

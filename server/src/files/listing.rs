@@ -29,8 +29,7 @@ impl Files {
     }
 
     /// The entries of a folder and of all folders below, in pages, with the digests of the files that have not changed since
-    /// they were read. Each folder yields at least one page, even if it is
-    /// empty.
+    /// they were read. Each folder yields at least one page, even if it is empty.
     ///
     /// # Errors
     /// [`Error`].
